@@ -1,0 +1,1 @@
+"""A live kernel in, a trace out."""

@@ -1,0 +1,1 @@
+"""The trace itself: schema, writing, reading, verifying, sharing."""

@@ -1,0 +1,1 @@
+"""The policies: one file each, in family folders, knowing only :mod:`tmemlab.policies.interface`."""
