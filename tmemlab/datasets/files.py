@@ -24,13 +24,12 @@ _REFUSALS = (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)
 _HASH_STEP = 1 << 24
 
 
-class TraceFile:
-    """One Parquet file, checked against its manifest entry and the schema; TraceError where it differs."""
+class CheckedFile:
+    """A regular file of the size that the manifest says; :meth:`check_content` compares its SHA-256."""
 
-    def __init__(self, path: Path, entry: FileEntry, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, entry: FileEntry) -> None:
         self.path = path
         self.entry = entry
-        self.schema = schema
         self._lock = threading.Lock()
         self._intact = False
         try:
@@ -43,27 +42,6 @@ class TraceFile:
             raise TraceError(
                 f"{path} has {found.st_size} bytes where the manifest says {entry.bytes}: fetch or copy it again"
             )
-        if found.st_size < 12:
-            raise TraceError(f"{path} is damaged: {found.st_size} bytes are too few for a Parquet file")
-        try:
-            with pq.ParquetFile(path, **self._options()) as file:
-                self.metadata: Any = file.metadata
-                actual = file.schema_arrow
-        except _REFUSALS as error:
-            raise self._damaged(error) from None
-        if not actual.equals(schema):
-            raise TraceError(f"{path} is not of format v1: {_schema_difference(actual, schema)}")
-        self._check_sizes()
-
-    @property
-    def rows(self) -> int:
-        """Rows of the file."""
-        return self.entry.rows
-
-    @property
-    def row_groups(self) -> list[int]:
-        """Rows of each row group."""
-        return [self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)]
 
     def check_content(self) -> None:
         """Compare the SHA-256 with the manifest's, once; TraceError where it differs."""
@@ -91,6 +69,43 @@ class TraceFile:
             raise self._damaged(error) from None
         return digest.hexdigest()
 
+    def _damaged(self, error: BaseException) -> TraceError:
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = os.strerror(error.errno)
+            return TraceError(f"{self.path} cannot be read ({reason}): check the file and its disk")
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[0].rstrip(".")[:200]
+        return TraceError(f"{self.path} is damaged ({reason}): fetch or record the trace again")
+
+
+class TraceFile(CheckedFile):
+    """One Parquet file whose footer, schema and rows are what the manifest and the format say."""
+
+    def __init__(self, path: Path, entry: FileEntry, schema: pa.Schema) -> None:
+        super().__init__(path, entry)
+        self.schema = schema
+        if entry.bytes < 12:
+            raise TraceError(f"{path} is damaged: {entry.bytes} bytes are too few for a Parquet file")
+        try:
+            with pq.ParquetFile(path, **self._options()) as file:
+                self.metadata: Any = file.metadata
+                actual = file.schema_arrow
+        except _REFUSALS as error:
+            raise self._damaged(error) from None
+        if not actual.equals(schema):
+            raise TraceError(f"{path} is not of format v1: {_schema_difference(actual, schema)}")
+        self._check_sizes()
+
+    @property
+    def rows(self) -> int:
+        """Rows of the file."""
+        return self.entry.rows
+
+    @property
+    def row_groups(self) -> list[int]:
+        """Rows of each row group."""
+        return [self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)]
+
     def read(self, row_group: int, column: str) -> pa.ChunkedArray:
         """One column of one row group, page checksums verified."""
         rows = self.metadata.row_group(row_group).num_rows
@@ -110,7 +125,7 @@ class TraceFile:
         at = 0
         for chunk in self.read(row_group, column).chunks:
             part = out[at : at + len(chunk)]
-            if chunk.null_count == len(chunk):
+            if chunk.null_count and chunk.null_count == len(chunk):
                 part[:] = null
             else:
                 part[:] = (chunk.fill_null(null) if chunk.null_count else chunk).to_numpy()
@@ -141,14 +156,6 @@ class TraceFile:
                     raise TraceError(
                         f"{self.path} is not believable: {field.name} unpacks to more than {rows} rows need"
                     )
-
-    def _damaged(self, error: BaseException) -> TraceError:
-        if isinstance(error, OSError) and error.errno is not None:
-            reason = os.strerror(error.errno)
-            return TraceError(f"{self.path} cannot be read ({reason}): check the file and its disk")
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = lines[0].rstrip(".")[:200]
-        return TraceError(f"{self.path} is damaged ({reason}): fetch or record the trace again")
 
 
 def _schema_difference(actual: pa.Schema, wanted: pa.Schema) -> str:

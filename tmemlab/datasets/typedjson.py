@@ -7,6 +7,7 @@ survive a round trip.
 """
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -60,7 +61,7 @@ def decode(kind: Any, value: Any, where: str) -> Any:
         return [decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
     if origin is dict:
         _expect(isinstance(value, dict), where, "an object", value)
-        return {key: decode(arguments[1], item, f"{where}.{key:.80}") for key, item in value.items()}
+        return {key: decode(arguments[1], item, f"{where}.{_printable(key)}") for key, item in value.items()}
     if kind is int:
         _expect(type(value) is int and 0 <= value <= _MAX_INT, where, "an integer from 0 to 2^63 - 1", value)
     elif kind is bool:
@@ -86,7 +87,7 @@ def encode(value: Any) -> Any:
 
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, dict), where, "an object", value)
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     known: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         if field.name == "extra":
@@ -102,6 +103,15 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         return kind(**known)
     except ValueError as error:
         raise TraceError(f"{where}: {error}") from None
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _printable(key: str) -> str:
+    return ascii(key[:80])[1:-1]
 
 
 def _expect(fits: bool, where: str, wanted: str, value: Any) -> None:
