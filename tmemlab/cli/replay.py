@@ -1,0 +1,87 @@
+"""tmemlab replay."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import json_option, on_terminal, size, write_json
+
+
+@click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-p", "--policy", "policies", multiple=True, metavar="NAME[:key=value,...]",
+    help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
+)  # fmt: skip
+@click.option("--ram", type=size, metavar="SIZE", help="RAM of the host to replay on. Default: as recorded.")
+@click.option("--pool", metavar="SIZE|PCT", help="Limit of every pool that has one, such as 512M or 20%.")
+@click.option("--storms", type=click.IntRange(0, 100_000), default=100, show_default=True,
+              help="Memory storms that measure the OOM risk; 0 skips them.")  # fmt: skip
+@click.option("--storm-fraction", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True,
+              help="Share of RAM that a storm mlocks.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the storms' moments.")
+@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
+              help="Class of the swap device behind the pool.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
+@click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
+@click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
+@json_option
+def command(
+    trace: Path | None,
+    policies: tuple[str, ...],
+    ram: int | None,
+    pool: str | None,
+    storms: int,
+    storm_fraction: float,
+    seed: int,
+    disk: str,
+    threads: int | None,
+    allow_lossy: bool,
+    html_file: str | None,
+    json_file: str | None,
+) -> None:
+    """Replay TRACE through policies and print hit rate, OOM risk and costs of each.
+
+    Without TRACE a bundled one is used, recorded on a real kernel.
+
+    \b
+    tmemlab replay
+    tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
+    tmemlab replay --ram 2G --pool 20% --json result.json
+    """
+    from contextlib import nullcontext
+
+    from ..datasets.bundled import default_trace
+    from ..policies.catalogue import DEFAULTS, parse_policy
+    from ..replay.compare import compare
+    from ..replay.report import print_comparison, write_html
+    from ..replay.score import Score, StormPlan
+
+    chosen = [parse_policy(text) for text in (policies or DEFAULTS)]
+    path = trace or default_trace()
+    finished: list[Score] = []
+    status: Any = nullcontext()
+    if on_terminal():
+        from rich.console import Console
+
+        status = Console(stderr=True).status(
+            f"replaying {path.name} through {len(chosen)} policies (the first run compiles)"
+        )
+
+    def on_done(row: Score) -> None:
+        finished.append(row)
+        if on_terminal():
+            status.update(f"{len(finished)} of {len(chosen)} policies done, {row.name} last")
+
+    with status:
+        result = compare(
+            path, chosen, ram_bytes=ram, pool=pool, disk=disk, threads=threads, on_done=on_done,
+            plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
+        )  # fmt: skip
+    if json_file:
+        write_json(result.as_json(), json_file)
+    if html_file:
+        write_html(result, Path(html_file))
+    if json_file != "-":
+        print_comparison(result)

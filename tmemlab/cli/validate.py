@@ -1,0 +1,81 @@
+"""tmemlab validate."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import json_option, on_terminal, write_json
+
+
+def _print(result: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..units import format_bytes, format_count, format_share
+
+    def text(key: str, value: float | None) -> str:
+        if value is None:
+            return "-"
+        if key == "hit_rate":
+            return format_share(value)
+        return format_bytes(value) if key.endswith("bytes_mean") else format_count(value)
+
+    console = Console(highlight=False)
+    settings = ", ".join(f"{key}={value}" for key, value in vars(result.policy).items())
+    console.print(f"{result.trace.path} against {result.policy.name} ({settings})\n", markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    for title in ("predicted", "kernel", "error", "of kernel's"):
+        table.add_column(title, justify="right")
+    for key, truth in result.measured.items():
+        error = result.error[key]
+        share = "-" if error is None or not truth else f"{100 * error / truth:+.1f}%"
+        if key == "hit_rate":
+            share = "-" if error is None else f"{100 * error:+.2f} points"
+        sign = "+" if error is not None and error > 0 else ""
+        table.add_row(
+            key.replace("_", " "),
+            text(key, result.predicted[key]),
+            text(key, truth),
+            sign + text(key, error),
+            share,
+        )
+    console.print(table)
+    console.print(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
+    if result.pool_error is not None:
+        console.print(f"pool over time, mean absolute error: {format_share(result.pool_error)}")
+    console.print("loads, kernel's place -> replay's: " + "; ".join(
+        f"{kernel} -> " + ", ".join(f"{place} {format_count(n)}" for place, n in row.items() if n)
+        for kernel, row in result.confusion.items() if any(row.values())
+    ))  # fmt: skip
+
+
+@click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("-p", "--policy", metavar="NAME[:key=value,...]",
+              help="Judge this policy instead of the recorded settings.")  # fmt: skip
+@json_option
+def command(trace: Path, policy: str | None, json_file: str | None) -> None:
+    """Replay TRACE under the settings that its host had, and compare with what the kernel did.
+
+    \b
+    tmemlab validate /tmp/trace
+    tmemlab validate /tmp/trace --json -
+    """
+    from contextlib import nullcontext
+
+    from ..policies.catalogue import parse_policy
+    from ..replay.validate import validate
+
+    status: Any = nullcontext()
+    if on_terminal():
+        from rich.console import Console
+
+        status = Console(stderr=True).status("replaying under the recorded settings (the first run compiles)")
+    with status:
+        result = validate(trace, parse_policy(policy) if policy else None)
+    if json_file:
+        write_json(result.as_json(), json_file)
+    if json_file != "-":
+        _print(result)

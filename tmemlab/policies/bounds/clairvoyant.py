@@ -1,0 +1,159 @@
+"""Belady's choice for a pool of limited size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numba import njit
+
+from ..interface import ACCEPT, DROP, KEEP, POOL, REJECT, Policy, hook, limit_pages, param, register
+from ..mechanics import push_tail, write_back
+
+LIMIT, BYPASS = range(2)
+HEAP_SIZE = 0
+_FIRST = 1  # registers: the one above, then a key a page, then the heap
+
+# A heap element packs (event number of the next load, page) into one int64: 31 and 32 bits.
+_PAGE_BITS = 32
+_PAGE_MASK = (1 << _PAGE_BITS) - 1
+_LAST_EVENT = (1 << 31) - 1  # "not loaded again"
+
+
+@njit(cache=True)
+def _sift_down(heap: Any, size: int, at: int) -> None:
+    item = heap[at]
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= item:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = item
+
+
+@njit(cache=True)
+def _pop(heap: Any, size: int) -> int:
+    top = heap[0]
+    heap[0] = heap[size - 1]
+    _sift_down(heap, size - 1, 0)
+    return int(top)
+
+
+@njit(cache=True)
+def _push(heap: Any, size: int, item: int) -> None:
+    at = size
+    while at > 0:
+        parent = (at - 1) // 2
+        if heap[parent] >= item:
+            break
+        heap[at] = heap[parent]
+        at = parent
+    heap[at] = item
+
+
+@njit(cache=True)
+def _is_current(w: Any, keys: Any, item: int) -> bool:
+    page = item & _PAGE_MASK
+    return w.pages[page].place == POOL and keys[page] == item >> _PAGE_BITS
+
+
+@njit(cache=True)
+def _drop_stale(w: Any, keys: Any, heap: Any, size: int) -> int:
+    kept = 0
+    for i in range(size):
+        if _is_current(w, keys, heap[i]):
+            heap[kept] = heap[i]
+            kept += 1
+    for at in range(kept // 2 - 1, -1, -1):
+        _sift_down(heap, kept, at)
+    return kept
+
+
+@njit(cache=True)
+def _remember(w: Any, keys: Any, heap: Any, page: int, upcoming: int) -> None:
+    size = w.own[HEAP_SIZE]
+    keys[page] = upcoming
+    if size == heap.shape[0]:
+        size = _drop_stale(w, keys, heap, size)
+    _push(heap, size, (upcoming << _PAGE_BITS) | page)
+    w.own[HEAP_SIZE] = size + 1
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Keep the page if it is loaded sooner than something that is in the pool."""
+    own = w.own
+    pages = w.pages.shape[0]
+    keys = own[_FIRST : _FIRST + pages]
+    heap = own[_FIRST + pages :]
+    bypass = w.p[BYPASS] != 0
+    upcoming = min(w.host.next_load, _LAST_EVENT)
+    if bypass and upcoming == _LAST_EVENT:
+        return REJECT
+    size = own[HEAP_SIZE]
+    while w.host.pool_pages >= w.p[LIMIT]:
+        while size > 0 and not _is_current(w, keys, heap[0]):
+            _pop(heap, size)
+            size -= 1
+        if size == 0 or (bypass and heap[0] >> _PAGE_BITS <= upcoming):
+            own[HEAP_SIZE] = size
+            return REJECT
+        victim = _pop(heap, size) & _PAGE_MASK
+        size -= 1
+        write_back(w, victim, False)
+    own[HEAP_SIZE] = size
+    _remember(w, keys, heap, page, upcoming)
+    push_tail(w, 0, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Where the copy stays valid, keep it if it is loaded again before the next store."""
+    upcoming = min(w.host.next_load, _LAST_EVENT)
+    if w.p[BYPASS] != 0 and upcoming == _LAST_EVENT:
+        return DROP
+    pages = w.pages.shape[0]
+    _remember(w, w.own[_FIRST : _FIRST + pages], w.own[_FIRST + pages :], page, upcoming)
+    return KEEP
+
+
+@register("bounds.clairvoyant")
+@dataclass(frozen=True)
+class Clairvoyant(Policy):
+    """The best that a pool of limited size can do: Belady's choice, made with knowledge of the future.
+
+    At the limit, the page whose next load is furthest away is written back; a page that is loaded later
+    than all of those, or never, is not taken at all (``bypass=off`` takes it regardless, as a cache that
+    must hold what is touched does). Optimal in loads served when all pages compress alike; where lengths
+    vary, finding the optimum is NP-hard and this is a very good policy rather than a proven bound.
+    """
+
+    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
+    max_pool_pages: int = param(
+        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
+    )
+    bypass: str = param("on", "may refuse pages that are needed last", choices=("on", "off"))
+
+    sources = (
+        "L. A. Belady, A study of replacement algorithms for a virtual-storage computer, IBM Syst. J. 5(2), 1966",
+    )
+    needs_future = True
+    store = store
+    load = load
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """The limit in pages; whether a page may be refused."""
+        return limit_pages(self, ram_pages), float(self.bypass == "on")
+
+    def registers(self, total_pages: int) -> int:
+        """Two counters, a key a page, a heap of twice as many elements (stale ones are dropped when full)."""
+        return _FIRST + 3 * total_pages
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Clairvoyant":
+        """The same, limited to ``pool_bytes``."""
+        return replace(self, max_pool_pages=pool_bytes // 4096)

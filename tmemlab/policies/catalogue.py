@@ -1,0 +1,54 @@
+"""Find policies by name, and parse ``name:key=value,...`` as the command line writes them."""
+
+import importlib
+import pkgutil
+
+from .. import policies
+from ..errors import InvalidInputError
+from .interface import REGISTRY, Policy
+
+DEFAULTS = (
+    "bounds.none", "bounds.unbounded", "bounds.clairvoyant",
+    "tmem.frontswap", "zswap.v6_18", "zram.basic", "vm.pressure",
+)  # fmt: skip
+"""What a comparison without ``-p`` shows; the bounds first."""
+
+
+def all_policies() -> dict[str, type[Policy]]:
+    """Every policy by name, families in alphabetical order. A file in a family folder is all it takes."""
+    for module in pkgutil.walk_packages(policies.__path__, policies.__name__ + "."):
+        importlib.import_module(module.name)
+    return dict(sorted(REGISTRY.items()))
+
+
+def find_policy(name: str) -> type[Policy]:
+    """The policy called ``name``; InvalidInputError names the nearest ones otherwise."""
+    known = all_policies()
+    if name in known:
+        return known[name]
+    near = [other for other in known if name in other or name.split(".")[0] == other.split(".")[0]]
+    raise InvalidInputError(
+        f"there is no policy called {name!r}: "
+        + (f"did you mean {', '.join(near)}?" if near else "see 'tmemlab policies list'")
+    )
+
+
+def parse_policy(text: str) -> Policy:
+    """A policy from ``zswap.v6_18`` or ``zswap.v6_18:max_pool_percent=10,shrinker=on``."""
+    name, _, settings = text.partition(":")
+    policy = find_policy(name.strip())
+    types: dict[str, type[str | int | float]] = {p.name: type(p.default) for p in policy.params()}
+    values: dict[str, str | int | float] = {}
+    for setting in filter(None, settings.split(",")):
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals:
+            raise InvalidInputError(f"{text!r}: {setting!r} is not of the form key=value")
+        if key not in types:
+            has = ", ".join(types) or "none"
+            raise InvalidInputError(f"{name} has no parameter {key!r}: it has {has}")
+        try:
+            values[key] = value if types[key] is str else types[key](value)
+        except ValueError:
+            kind = "a whole number" if types[key] is int else "a number"
+            raise InvalidInputError(f"{name}: {key}={value} is not {kind}") from None
+    return policy(**values)

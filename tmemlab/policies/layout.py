@@ -1,0 +1,97 @@
+"""The records that policies and engine share, and the codes in them."""
+
+import numpy as np
+
+NEVER = np.iinfo(np.int64).max
+"""A ``wake`` time that is not reached."""
+
+REJECT, ACCEPT, REFUSE = 0, 1, 2
+KEEP, DROP = 0, 1
+
+ABSENT, POOL, REMOTE, DISK, ZERO, RESIDENT = range(6)
+"""Where a page's swapped copy is. A page is in exactly one place at every event."""
+
+LISTS = 256
+"""Intrusive lists a policy may use; by convention list ``c`` belongs to memory cgroup ``c % LISTS``."""
+
+PAGE = np.dtype(
+    [
+        ("prev", "i4"),
+        ("next", "i4"),
+        ("clen", "u2"),  # compressed bytes of the copy in the pool
+        ("cgroup", "u2"),
+        ("zclass", "u1"),  # size class while in the pool
+        ("place", "u1"),
+        ("linked", "u1"),  # on some list
+        ("mark", "u1"),  # the policy's own: a reference bit, a queue number
+    ],
+    align=True,
+)
+"""State of one page: 16 bytes, so that an event touches one cache line of it."""
+
+SIZE_CLASS = np.dtype(
+    [
+        ("used", "i4"),  # objects stored
+        ("zspages", "i4"),  # groups of pages allocated for them
+        ("objects", "i4"),  # objects a zspage holds
+        ("pages", "i4"),  # pages a zspage takes
+    ],
+    align=True,
+)
+"""A size class of the allocator."""
+
+HOST = np.dtype(
+    [
+        # the clock, ns since the trace began
+        ("now", "i8"),
+        ("wake", "i8"),
+        # memory, pages
+        ("ram", "i8"),
+        ("base_free", "i8"),  # what would be free if the pool were empty
+        ("file", "i8"),  # page cache that can be dropped
+        ("watermark_min", "i8"),
+        ("watermark_low", "i8"),
+        ("watermark_high", "i8"),
+        ("swap_free", "i8"),  # free slots
+        ("resident", "i8"),  # pages that a failed swap-out left in RAM
+        # the pool
+        ("pool_pages", "i8"),  # pages held by the allocator
+        ("pool_count", "i8"),  # pages stored in them
+        ("pool_bytes", "i8"),  # sum of compressed lengths
+        ("cgroups", "i8"),
+        ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
+        ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
+        ("flags", "i8"),  # Flag bits of the current event
+        # the disk: requests queue for its bandwidth
+        ("disk_busy", "i8"),  # ns: when the last queued request will be done
+        ("disk_page_ns", "i8"),  # ns to move 4096 bytes
+        ("disk_latency_ns", "i8"),
+        ("disk_queue_ns", "i8"),  # the longest a read waits behind writes: a full device queue
+        # counters
+        ("accepted", "i8"),
+        ("rejected", "i8"),
+        ("refused", "i8"),
+        ("zero_stores", "i8"),
+        ("loads_pool", "i8"),
+        ("loads_remote", "i8"),
+        ("loads_disk", "i8"),
+        ("loads_zero", "i8"),
+        ("loads_resident", "i8"),
+        ("invalidates", "i8"),
+        ("writeback_pages", "i8"),
+        ("writeback_bytes", "i8"),
+        ("disk_read", "i8"),
+        ("disk_written", "i8"),
+        ("compressed", "i8"),
+        ("decompressed", "i8"),
+        ("pressure_calls", "i8"),
+        ("pressure_pages", "i8"),
+        ("limit_hits", "i8"),
+        ("peak_pool_pages", "i8"),
+        ("pool_area", "f8"),  # pool pages x ns
+        ("saved_area", "f8"),  # (pages stored - pool pages) x ns
+        ("below_min_ns", "i8"),  # time with less free memory than the min watermark
+    ],
+    align=True,
+)
+"""The host and the pool as the policy sees them."""

@@ -1,0 +1,1 @@
+"""Plain eviction orders, for cross-checks against published simulators."""

@@ -1,0 +1,57 @@
+"""Least recently used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
+from ..mechanics import oldest, push_tail, unlink, write_back
+
+LIMIT = 0
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Make room by writing back the page unused for longest."""
+    while w.host.pool_pages >= w.p[LIMIT]:
+        victim = oldest(w, 0)
+        if victim < 0:
+            return REJECT
+        write_back(w, victim, False)
+    push_tail(w, 0, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """A use makes the page the newest."""
+    unlink(w, page)
+    push_tail(w, 0, page)
+    return KEEP
+
+
+@register("order.lru")
+@dataclass(frozen=True)
+class LRU(Policy):
+    """A pool of limited size that writes back its least recently used page, one at a time, to make room.
+
+    Both stores and loads count as uses, and a load keeps the copy: the textbook cache, which no kernel's
+    pool is. It exists for cross-checks with cache simulators.
+    """
+
+    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
+    max_pool_pages: int = param(
+        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
+    )
+
+    sources = ("textbook; checked against libCacheSim's LRU",)
+    store = store
+    load = load
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """The limit in pages."""
+        return (limit_pages(self, ram_pages),)
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "LRU":
+        """The same, limited to ``pool_bytes``."""
+        return replace(self, max_pool_pages=pool_bytes // 4096)

@@ -1,0 +1,1 @@
+"""The transcendent-memory lineage: frontswap and its backends."""

@@ -1,0 +1,1 @@
+"""Policies in which the core VM takes every decision."""

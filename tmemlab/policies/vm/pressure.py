@@ -1,0 +1,87 @@
+"""The pool as the 2011 critique wanted it: run by the core VM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..interface import ACCEPT, REJECT, Policy, hook, limit_pages, param, register
+from ..mechanics import free_pages, oldest, push_tail, write_back
+
+LIMIT, BATCH, COMPRESSED, LARGEST = range(4)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Take what compresses; make room in batches."""
+    h = w.host
+    if w.pages[page].clen > w.p[LARGEST]:
+        return REJECT
+    if h.pool_pages >= w.p[LIMIT]:
+        h.limit_hits += 1
+        for _ in range(int(w.p[BATCH])):
+            victim = oldest(w, 0)
+            if victim < 0:
+                break
+            write_back(w, victim, w.p[COMPRESSED] != 0)
+        if h.pool_pages >= w.p[LIMIT]:
+            return REJECT
+    push_tail(w, 0, page)
+    return ACCEPT
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """Reclaim took too little: give back the oldest pages, in batches, until that is enough."""
+    compressed = w.p[COMPRESSED] != 0
+    before = w.host.pool_pages
+    while before - w.host.pool_pages < need:
+        for _ in range(int(w.p[BATCH])):
+            victim = oldest(w, 0)
+            if victim < 0:
+                return int(before - w.host.pool_pages)
+            write_back(w, victim, compressed)
+        # Handing over pages faster than the disk takes them frees nothing: they wait in its queue.
+        if w.host.disk_busy - w.host.now > w.host.disk_queue_ns and free_pages(w) > 0:
+            break
+    return int(before - w.host.pool_pages)
+
+
+@register("vm.pressure")
+@dataclass(frozen=True)
+class Pressure(Policy):
+    """Every decision by the core VM: the pool is one more list that reclaim can take from.
+
+    No fixed size: the pool may grow as long as memory is above the low watermark. When free memory falls
+    below it, reclaim asks for the pages it is short of and the pool gives back its oldest, in batches of
+    ``batch`` (one call each), written to disk as the compressed bytes they are. What does not compress is
+    not taken: it would hold RAM without saving any. Because the pool is reclaimable, pressure cannot run
+    into it as into mlocked memory.
+    """
+
+    max_pool_percent: float = param(100.0, "pool limit", unit="percent of RAM", low=0, high=100)
+    max_pool_pages: int = param(
+        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
+    )
+    batch: int = param(32, "pages a call, SWAP_CLUSTER_MAX in the kernel", unit="pages", low=1, high=4096)
+    compressed_writeback: str = param("on", "write compressed bytes as they are", choices=("on", "off"))
+    largest: int = param(3072, "refuse pages that compress to more", unit="bytes", low=0, high=4096)
+
+    sources = (
+        "the frontswap merge debate on the linux-kernel list, October and November 2011",
+        "Linux 7.1 mm/vmscan.c (SWAP_CLUSTER_MAX, watermarks: what reclaim asks for, and when)",
+    )
+    store = store
+    pressure = pressure
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """The limit in pages; batch; whether writes are compressed; the largest length taken."""
+        return (
+            limit_pages(self, ram_pages),
+            float(self.batch),
+            float(self.compressed_writeback == "on"),
+            float(self.largest),
+        )
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Pressure":
+        """The same, limited to ``pool_bytes``."""
+        return replace(self, max_pool_pages=pool_bytes // 4096)

@@ -1,0 +1,149 @@
+"""The World as compiled code sees it: one address.
+
+A hook is called through a function pointer for every event. Handing it five arrays by value costs more
+than most policies do, so compiled code gets the address of a small table of addresses instead, and
+``w.host``, ``w.pages`` and the others are typed views made from it where they are used.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import carray, from_dtype, types
+from numba.extending import (
+    NativeValue,
+    intrinsic,
+    models,
+    overload_attribute,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from .layout import HOST, PAGE, SIZE_CLASS
+
+FIELDS = {
+    "host": HOST,
+    "pages": PAGE,
+    "classes": SIZE_CLASS,
+    "class_of": np.dtype(np.uint8),
+    "p": np.dtype(np.float64),
+    "own": np.dtype(np.int64),
+}
+"""The arrays of a World in the order of its table."""
+
+
+class World:
+    """Everything a hook may look at. Compiled and plain Python code use the same attributes."""
+
+    def __init__(
+        self,
+        host: npt.NDArray[Any],
+        pages: npt.NDArray[Any],
+        classes: npt.NDArray[Any],
+        class_of: npt.NDArray[np.uint8],
+        p: npt.NDArray[np.float64],
+        own: npt.NDArray[np.int64],
+    ) -> None:
+        self.host = host.view(np.recarray)[0]
+        """Record of HOST."""
+        self.pages = pages
+        """Records of PAGE: the trace's pages, then a storm's, then the list heads."""
+        self.classes = classes
+        """Records of SIZE_CLASS."""
+        self.class_of = class_of
+        """uint8 (4097,): size class of a compressed length."""
+        self.p = p
+        """float64: the policy's parameters."""
+        self.own = own
+        """int64: the policy's registers."""
+        arrays: tuple[npt.NDArray[Any], ...] = (host, pages, classes, class_of, p, own)
+        for array, dtype in zip(arrays, FIELDS.values(), strict=True):
+            if array.dtype != dtype or not array.flags.c_contiguous:
+                raise TypeError(f"a World needs contiguous arrays of {dtype}, not {array.dtype}")
+        self._table = np.array([[a.ctypes.data, len(a)] for a in arrays], np.int64)
+        self._arrays = arrays  # kept alive: compiled code knows only their addresses
+        self.address = self._table.ctypes.data
+
+
+class WorldType(types.Type):
+    """Numba's type of a World: the address of its table."""
+
+    def __init__(self) -> None:
+        super().__init__(name="World")
+
+
+WORLD = WorldType()
+HOST_TYPE = from_dtype(HOST)
+
+
+@register_model(WorldType)
+class _WorldModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, ir.IntType(64))
+
+
+@typeof_impl.register(World)
+def _typeof_world(value: Any, context: Any) -> WorldType:
+    return WORLD
+
+
+@unbox(WorldType)
+def _unbox_world(typ: Any, obj: Any, c: Any) -> Any:
+    address = c.pyapi.object_getattr_string(obj, "address")
+    value = c.pyapi.long_as_longlong(address)
+    c.pyapi.decref(address)
+    return NativeValue(value)
+
+
+@intrinsic
+def _entry(typingctx: Any, world: Any, index: Any) -> Any:
+    """The index-th int64 of the table."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(table, [args[1]]))
+
+    return types.int64(WORLD, types.int64), codegen
+
+
+@intrinsic
+def _pointer(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def _host_record(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return HOST_TYPE(types.int64), codegen
+
+
+def _make_view(name: str, index: int, dtype: Any) -> None:
+    """Teach the compiler that ``w.name`` is the array at row ``index`` of the table."""
+    address, length = 2 * index, 2 * index + 1
+
+    @overload_attribute(WorldType, name)
+    def typed(w: Any) -> Any:
+        def view(w: Any) -> Any:
+            return carray(_pointer(_entry(w, address)), (_entry(w, length),), dtype)
+
+        return view
+
+
+for _index, (_name, _dtype) in enumerate(FIELDS.items()):
+    if _name != "host":
+        _make_view(_name, _index, _dtype)
+
+
+@overload_attribute(WorldType, "host")
+def _typed_host(w: Any) -> Any:
+    def view(w: Any) -> Any:
+        return _host_record(_entry(w, 0))
+
+    return view

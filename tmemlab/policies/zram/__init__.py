@@ -1,0 +1,1 @@
+"""zram as a swap device."""

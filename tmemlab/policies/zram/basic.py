@@ -1,0 +1,79 @@
+"""zram without writeback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..interface import ACCEPT, DROP, KEEP, REFUSE, REJECT, Policy, hook, param, register
+from ..mechanics import push_tail
+
+LIMIT, SLOTS, LAST_SLOTS_FREED, HUGE, FALLBACK = range(5)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Take the page while the device has slots and memory."""
+    h = w.host
+    if h.pool_count >= w.p[SLOTS]:
+        h.limit_hits += 1
+        return REJECT if w.p[FALLBACK] != 0 else REFUSE
+    if w.p[LIMIT] > 0 and h.pool_pages >= w.p[LIMIT]:
+        h.limit_hits += 1
+        return REFUSE
+    if w.pages[page].clen >= w.p[HUGE]:
+        w.pages[page].clen = 4096
+    push_tail(w, 0, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """The slot, and with it the copy, is freed at swap-in, or kept until it is freed otherwise."""
+    return DROP if w.p[LAST_SLOTS_FREED] != 0 else KEEP
+
+
+@register("zram.basic")
+@dataclass(frozen=True)
+class ZramBasic(Policy):
+    """zram as the swap device, nothing ever written back.
+
+    The device has ``disksize`` slots; when they are taken the core goes on to the next swap device, a disk
+    (``fallback=disk``), or the page stays where it is (``fallback=none``). A store that would exceed
+    ``mem_limit`` fails with a write error: the core marks the page dirty again and it stays resident, so
+    reclaim made no progress. Pages that compress to the huge class are kept raw, one page each. There is
+    no order and no reaction to pressure.
+    """
+
+    disksize_percent: float = param(
+        50.0, "slots of the device", unit="percent of RAM", low=0, high=1000, kernel="disksize"
+    )
+    mem_limit_percent: float = param(
+        0.0, "memory the device may use; 0 = no limit", unit="percent of RAM", low=0, high=100, kernel="mem_limit"
+    )
+    huge_class_size: int = param(
+        3625, "from this length a page is kept raw", unit="bytes", low=1, high=4096, kernel="huge_class_size"
+    )
+    free_on_load: str = param("on", "a swap-in frees the slot and the copy", choices=("on", "off"))
+    fallback: str = param("disk", "where pages go when the slots are taken", choices=("disk", "none"))
+
+    sources = (
+        "Linux 7.1 drivers/block/zram/zram_drv.c:zram_write_page (huge class, mem_limit)",
+        "Linux 6.18 mm/page_io.c:end_swap_bio_write (a write error leaves the page dirty in RAM)",
+        "Linux 6.18 mm/memory.c:do_swap_page (SWP_SYNCHRONOUS_IO: the slot is freed at swap-in)",
+    )
+    store = store
+    load = load
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """Limit and slots in pages; whether loads free; huge class; whether there is a disk behind."""
+        return (
+            ram_pages * self.mem_limit_percent // 100,
+            ram_pages * self.disksize_percent // 100,
+            float(self.free_on_load == "on"),
+            float(self.huge_class_size),
+            float(self.fallback == "disk"),
+        )
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "ZramBasic":
+        """The same with ``mem_limit`` set to ``pool_bytes``."""
+        return replace(self, mem_limit_percent=100 * pool_bytes / ram_bytes)

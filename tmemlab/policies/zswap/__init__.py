@@ -1,0 +1,1 @@
+"""zswap, kernel by kernel."""

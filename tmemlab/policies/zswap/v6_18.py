@@ -1,0 +1,214 @@
+"""zswap as of Linux 6.18."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numba import njit
+
+from ..interface import ACCEPT, NEVER, REJECT, Policy, hook, param, register
+from ..mechanics import oldest, push_tail, unlink, write_back
+
+LIMIT, THRESHOLD, SHRINKER, VISIT_NS, PAGE_NS, START_NS, PRIORITY = range(7)
+FULL, WORKING, CLOCK, FAILURES, ATTEMPTS, CURSOR, STORES, DEFERRED, DISK_LOADS = range(9)
+
+MAX_RECLAIM_RETRIES = 16
+SWAP_CLUSTER_MAX = 32
+SHRINK_BATCH = 128
+DEF_PRIORITY = 12
+
+
+@njit(cache=True)
+def _second_chance(w: Any, page: int) -> None:
+    w.pages[page].mark = 0
+    which = w.pages[page].cgroup % w.host.cgroups
+    unlink(w, page)
+    push_tail(w, which, page)
+
+
+@njit(cache=True)
+def _worker_step(w: Any) -> None:
+    """One turn of the loop: the next memory cgroup, one entry of its list."""
+    h, own = w.host, w.own
+    if own[CURSOR] >= h.cgroups:  # the hierarchy was walked once
+        own[CURSOR] = 0
+        if own[ATTEMPTS] == 0:
+            own[FAILURES] += 1
+        own[ATTEMPTS] = 0
+        return
+    victim = oldest(w, own[CURSOR])
+    own[CURSOR] += 1
+    if victim < 0:
+        return  # -ENOENT: skipped, not counted
+    own[ATTEMPTS] += 1
+    own[CLOCK] += int(w.p[VISIT_NS])
+    if w.pages[victim].mark:
+        _second_chance(w, victim)
+        own[FAILURES] += 1  # visited, not written: -EAGAIN
+        return
+    write_back(w, victim, False)
+    own[CLOCK] += int(w.p[PAGE_NS])
+    # A full device queue makes the submitter wait for it.
+    if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
+        own[CLOCK] = h.disk_busy - h.disk_queue_ns
+
+
+@njit(cache=True)
+def _shrinker_count(w: Any) -> int:
+    """zswap_shrinker_count: recent reads from the device protect that many entries; the rest scaled by
+    the compression ratio.
+    """
+    h, own = w.host, w.own
+    freeable = h.pool_count
+    recent = min(h.loads_disk - own[DISK_LOADS], freeable)
+    own[DISK_LOADS] += recent
+    if h.pool_count == 0:
+        return 0
+    return int((freeable - recent) * h.pool_bytes // (h.pool_count * 4096))
+
+
+@njit(cache=True)
+def _oldest_anywhere(w: Any) -> int:
+    for which in range(w.host.cgroups):
+        victim = oldest(w, which)
+        if victim >= 0:
+            return victim
+    return -1
+
+
+@njit(cache=True)
+def _shrink_slab(w: Any, priority: int) -> int:
+    """do_shrink_slab with zswap's count and scan; pages of RAM given back."""
+    h, own = w.host, w.own
+    before = h.pool_pages
+    freeable = _shrinker_count(w)
+    if freeable == 0:
+        return 0
+    delta = 2 * (freeable >> priority)
+    total = min((own[DEFERRED] >> priority) + delta, 2 * freeable)
+    scanned = 0
+    while total >= SHRINK_BATCH or (total >= freeable and total > 0):
+        batch = min(SHRINK_BATCH, total)
+        for _ in range(batch):
+            victim = _oldest_anywhere(w)
+            if victim < 0:
+                break
+            if w.pages[victim].mark:
+                _second_chance(w, victim)
+            else:
+                write_back(w, victim, False)
+        total -= batch
+        scanned += batch
+    own[DEFERRED] = min(max(own[DEFERRED] + delta - scanned, 0), 2 * freeable)
+    return int(before - h.pool_pages)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """zswap_check_limits, then the entry to the tail of its cgroup's list with its second chance."""
+    h, own = w.host, w.own
+    if w.p[SHRINKER] != 0:
+        own[STORES] += 1
+        if own[STORES] % SWAP_CLUSTER_MAX == 0:
+            _shrink_slab(w, int(w.p[PRIORITY]))
+    if h.pool_pages >= w.p[LIMIT]:
+        h.limit_hits += 1
+        own[FULL] = 1
+    elif own[FULL] and h.pool_pages <= w.p[THRESHOLD]:
+        own[FULL] = 0
+    if own[FULL]:
+        if not own[WORKING]:
+            own[WORKING] = 1
+            own[FAILURES] = 0
+            own[ATTEMPTS] = 0
+            own[CLOCK] = h.now + int(w.p[START_NS])
+            h.wake = own[CLOCK]
+        return REJECT
+    w.pages[page].mark = 1
+    push_tail(w, w.pages[page].cgroup % h.cgroups, page)
+    return ACCEPT
+
+
+@hook
+def wake(w: Any, page: int) -> int:
+    """shrink_worker, in time: it visits and writes while stores go on and are rejected."""
+    h, own = w.host, w.own
+    while own[WORKING] and own[CLOCK] <= h.now:
+        _worker_step(w)
+        if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
+            own[WORKING] = 0
+    h.wake = own[CLOCK] if own[WORKING] else NEVER
+    return 0
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """Global reclaim: the shrinker, where it is on, at rising urgency; nothing otherwise."""
+    freed = 0
+    if w.p[SHRINKER] != 0:
+        for priority in range(DEF_PRIORITY, -1, -1):
+            freed += _shrink_slab(w, priority)
+            if freed >= need:
+                break
+    return freed
+
+
+@register("zswap.v6_18")
+@dataclass(frozen=True)
+class Zswap618(Policy):
+    """zswap in front of a disk, as Linux 6.18 runs it.
+
+    A store is rejected while the pool is full: from the moment it reaches ``max_pool_percent`` of RAM until
+    it has come down to ``accept_threshold_percent`` of that. Each rejected store queues the worker, which
+    goes round the memory cgroups taking one entry of each at a time: an entry stored since its last visit
+    loses its second chance and goes to the tail, which counts as a failure; otherwise it is written back,
+    decompressed, to its own slot. Sixteen failures, or reaching the threshold, end a run. The worker takes
+    time, and stores are rejected while it works. Loads remove the entry, so the order is that of the last
+    store. Pages that do not compress are kept raw. With ``shrinker=on``, reclaim also writes back entries,
+    fewer where pages had to be read from disk lately.
+    """
+
+    max_pool_percent: float = param(
+        20.0, "pool limit", unit="percent of RAM", low=0, high=100, kernel="max_pool_percent"
+    )
+    accept_threshold_percent: float = param(
+        90.0,
+        "a full pool accepts again at this share of its limit",
+        unit="percent of the limit",
+        low=0,
+        high=100,
+        kernel="accept_threshold_percent",
+    )
+    shrinker: str = param("off", "reclaim shrinks the pool", choices=("off", "on"), kernel="shrinker_enabled")
+    worker_visit_us: float = param(0.5, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
+    worker_page_us: float = param(8.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+    worker_start_us: float = param(20.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
+    reclaim_priority: int = param(
+        12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
+    )
+
+    sources = (
+        "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
+        "Linux 6.18 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan; mm/shrinker.c:do_shrink_slab",
+        "Linux 6.18 mm/zswap.c:zswap_compress (incompressible pages are kept raw)",
+    )
+    store = store
+    wake = wake
+    pressure = pressure
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """Limit and threshold in pages; shrinker; the worker's times in ns; priority."""
+        limit = ram_pages * self.max_pool_percent // 100
+        return (
+            limit,
+            limit * self.accept_threshold_percent // 100,
+            float(self.shrinker == "on"),
+            1e3 * self.worker_visit_us,
+            1e3 * self.worker_page_us,
+            1e3 * self.worker_start_us,
+            float(self.reclaim_priority),
+        )
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Zswap618":
+        """The same with ``max_pool_percent`` such that the limit is ``pool_bytes``."""
+        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)

@@ -1,0 +1,105 @@
+"""Several policies over one trace: read once, replay in threads, rows in the order asked for."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets.read import Trace
+from ..errors import InvalidInputError, TraceError
+from ..policies.interface import Policy
+from ..units import PAGE_SIZE, parse_size_or_share
+from .host import Host, build_host
+from .prepare import Columns, next_loads, prepare
+from .score import Score, StormPlan, score
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of one ``tmemlab replay``."""
+
+    trace: Trace
+    columns: Columns
+    host: Host
+    plan: StormPlan
+    pool_bytes: int | None
+    scores: list[Score]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document ``tmemlab.replay/1``."""
+        manifest = self.trace.manifest
+        return {
+            "schema": "tmemlab.replay/1",
+            "trace": {
+                "path": str(self.trace.path),
+                "events": self.columns.events,
+                "stores": self.columns.stores,
+                "loads": self.columns.loads,
+                "invalidates": self.columns.invalidates,
+                "pages": self.columns.pages,
+                "duration_s": manifest.duration_ns / 1e9,
+                "kernel": manifest.kernel.release,
+                "ram_bytes": manifest.ram_bytes,
+                "complete": manifest.certificate.complete,
+                "clen": self.columns.clen_source,
+            },
+            "config": {
+                "ram_bytes": self.host.ram * PAGE_SIZE,
+                "pool_bytes": self.pool_bytes,
+                "seed": self.plan.seed,
+                "storms": self.plan.storms,
+                "disk": self.host.disk.name,
+            },
+            "policies": [row.as_json() for row in self.scores],
+        }
+
+
+def compare(
+    path: Path | str,
+    policies: Sequence[Policy],
+    *,
+    ram_bytes: int | None = None,
+    pool: str | None = None,
+    plan: StormPlan | None = None,
+    disk: str = "ssd",
+    threads: int | None = None,
+    allow_lossy: bool = False,
+    on_done: Callable[[Score], None] | None = None,
+) -> Comparison:
+    """Replay the trace at ``path`` through each policy.
+
+    pool: a size or a percentage of RAM that limits every pool which has a limit. on_done is called, in any
+    order, as policies finish. The scores do not depend on the number of threads.
+    """
+    plan = plan or StormPlan()
+    trace = Trace.open(path)
+    if not trace.manifest.certificate.complete and not allow_lossy:
+        raise TraceError(
+            f"{trace.path} is incomplete: {trace.manifest.events.dropped} events are known to be missing; "
+            "record again, or replay it as it is with --allow-lossy"
+        )
+    host = build_host(trace, ram_bytes, disk)
+    columns = prepare(trace)
+    pool_bytes = parse_size_or_share(pool, host.ram * PAGE_SIZE) if pool else None
+    if pool_bytes is not None and not 0 < pool_bytes <= host.ram * PAGE_SIZE:
+        raise InvalidInputError(f"--pool {pool} is not between nothing and all of RAM")
+    limited = [p.with_pool(pool_bytes, host.ram * PAGE_SIZE) if pool_bytes else p for p in policies]
+    future = None
+    if any(policy.needs_future for policy in limited):
+        if columns.events >= 2**31 - 1:
+            raise InvalidInputError("clairvoyant policies take traces of up to 2^31 events: slice the trace")
+        future = next_loads(columns.op, columns.page, columns.pages)
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool_of_threads:
+        running = [pool_of_threads.submit(score, columns, host, policy, plan, future) for policy in limited]
+        try:
+            for done in as_completed(running):
+                if on_done:
+                    on_done(done.result())
+        except BaseException:
+            for waiting in running:
+                waiting.cancel()
+            raise
+        scores = [done.result() for done in running]
+    return Comparison(trace, columns, host, plan, pool_bytes, scores)

@@ -1,0 +1,273 @@
+"""The replay loop: one pass over the events, compiled once, policies called through function pointers.
+
+Everything it touches is a flat array. One event reads its columns in order and one 16-byte page record.
+Memory balance, timers and storms are looked at only when their moment has come.
+"""
+
+from math import frexp
+from typing import Any
+
+from ..datasets.schema import Flag, Op, Where
+from ..policies.interface import (
+    ABSENT,
+    ACCEPT,
+    DISK,
+    HOOK_TYPE,
+    NEVER,
+    POOL,
+    REJECT,
+    RESIDENT,
+    WORLD,
+    ZERO,
+)
+from ..policies.mechanics import disk_write, enter_pool, free_pages, has_more_than, leave_pool
+
+# isort: split
+from numba import njit, types
+
+_STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
+_COPY_STAYS = int(Flag.COPY_STAYS)
+_W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
+
+LATENCY_BUCKETS = 40 * 8
+"""Histogram of load latencies: eight steps a power of two, ns."""
+
+
+@njit(cache=True)
+def record_latency(histogram: Any, latency_ns: int) -> None:
+    """Count one load in its bucket."""
+    fraction, exponent = frexp(float(latency_ns))  # latency = fraction x 2^exponent, 0.5 <= fraction < 1
+    bucket = max(exponent - 4, 0) * 8 + max(int(fraction * 16) - 8, 0)
+    histogram[min(bucket, histogram.shape[0] - 1)] += 1
+
+
+@njit(cache=True)
+def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
+    """One page leaves RAM; where it went (a Where code). Shared by the replay and its storms.
+
+    Order of Linux 6.18: zero pages first [mm/page_io.c:swap_writeout], then the pool, then the disk. An
+    old copy never survives a new store. The pool's page must come from free memory that is still there.
+    """
+    h = w.host
+    place = w.pages[page].place
+    if place == POOL:
+        leave_pool(w, page)
+    elif place == RESIDENT:
+        h.resident -= 1
+        h.base_free += 1
+    if clen == 0:
+        w.pages[page].place = ZERO
+        h.zero_stores += 1
+        return _W_ZERO
+    w.pages[page].clen = clen
+    w.pages[page].place = ABSENT
+    verdict = store(w, page) if has_more_than(w, 0) else REJECT
+    if verdict == ACCEPT:
+        enter_pool(w, page)
+        h.accepted += 1
+        h.compressed += 1
+        return _W_POOL
+    if verdict == REJECT:
+        h.rejected += 1
+        w.pages[page].place = DISK
+        disk_write(w, 4096)
+        return _W_REJECTED
+    h.refused += 1
+    h.resident += 1
+    h.base_free -= 1
+    w.pages[page].place = RESIDENT
+    return _W_REJECTED
+
+
+@njit(cache=True)
+def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any) -> int:
+    """One page comes back; where it was found (a Where code).
+
+    costs: int64 [fault ns, decompress ns].
+    """
+    h = w.host
+    place = w.pages[page].place
+    if place == POOL:
+        h.loads_pool += 1
+        h.decompressed += 1
+        record_latency(histogram, costs[0] + costs[1])
+        # Where the recorded kernel dropped the page again without a store, its copy was still good:
+        # taking it away here would invent a swap-out that never happened.
+        if load(w, page) != 0 and not flags & _COPY_STAYS:
+            leave_pool(w, page)
+        return _W_POOL
+    if place == ZERO:
+        h.loads_zero += 1
+        record_latency(histogram, costs[0])
+        if not flags & _COPY_STAYS:
+            w.pages[page].place = ABSENT
+        return _W_ZERO
+    if place == RESIDENT:
+        h.loads_resident += 1
+        if not flags & _COPY_STAYS:
+            h.resident -= 1
+            h.base_free += 1
+            w.pages[page].place = ABSENT
+        return _W_POOL
+    h.loads_disk += 1
+    h.disk_read += 4096
+    queued = min(max(h.disk_busy - h.now, 0), h.disk_queue_ns)
+    record_latency(histogram, costs[0] + h.disk_latency_ns + queued)
+    w.pages[page].place = DISK if flags & _COPY_STAYS else ABSENT
+    return _W_DISK
+
+
+@njit(cache=True)
+def touch(w: Any, page: int, clen: int, store: Any, load: Any, costs: Any, histogram: Any) -> int:
+    """One request of an access trace: a hit, or a miss that brings the page in."""
+    h = w.host
+    if w.pages[page].place == POOL:
+        h.loads_pool += 1
+        record_latency(histogram, costs[0])
+        if load(w, page) != 0:
+            leave_pool(w, page)
+        return _W_POOL
+    h.loads_disk += 1
+    h.disk_read += 4096
+    record_latency(histogram, costs[0] + h.disk_latency_ns)
+    w.pages[page].clen = clen
+    if store(w, page) == ACCEPT:
+        enter_pool(w, page)
+        h.accepted += 1
+    else:
+        h.rejected += 1
+    return _W_DISK
+
+
+@njit(cache=True)
+def relieve(w: Any, pressure: Any) -> None:
+    """Free memory is below the low watermark: drop page cache, then ask the policy for what is missing."""
+    h = w.host
+    need = h.watermark_high - free_pages(w)
+    dropped = min(need, h.file)
+    h.file -= dropped
+    h.base_free += dropped
+    need -= dropped
+    if need > 0:
+        h.pressure_calls += 1
+        h.pressure_pages += pressure(w, need)
+
+
+@njit(cache=True)
+def follow_samples(w: Any, at: int, balance: Any) -> None:
+    """Take the host's memory from sample ``at``; a policy's own effects stay.
+
+    balance: int64 (samples, 4): t, free pages without the pool, droppable page cache, free swap slots.
+    """
+    h = w.host
+    h.base_free = balance[at, 1] - h.resident
+    h.file = balance[at, 2]
+    h.swap_free = balance[at, 3]
+
+
+RUN_SIGNATURE = types.int64(
+    WORLD,
+    types.int64[::1],  # t
+    types.uint8[::1],  # op
+    types.uint32[::1],  # page
+    types.uint8[::1],  # flags
+    types.uint16[::1],  # clen, every event filled
+    types.int64[::1],  # event number of the page's next load; empty unless the policy wants it
+    types.int64[:, ::1],  # balance
+    types.int64[::1],  # costs
+    types.int64[::1],  # latency histogram
+    types.int64[:, ::1],  # out: a row a sample: free pages, page cache, pool pages, stored pages
+    types.uint8[::1],  # out: where each event's page went or was found; empty if not wanted
+    types.boolean,  # access trace
+    types.int64,  # from event
+    types.int64,  # until time (ns), exclusive
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+)
+
+
+@njit(RUN_SIGNATURE, cache=True, nogil=True)
+def run(
+    w: Any,
+    t: Any,
+    op: Any,
+    page: Any,
+    flags: Any,
+    clen: Any,
+    next_load: Any,
+    balance: Any,
+    costs: Any,
+    histogram: Any,
+    series: Any,
+    found: Any,
+    access: bool,
+    start: int,
+    until: int,
+    store: Any,
+    load: Any,
+    wake: Any,
+    pressure: Any,
+) -> int:
+    """Replay events ``start`` onward that happened before ``until``; the number of the first one left."""
+    h = w.host
+    events = t.shape[0]
+    samples = balance.shape[0]
+    at = 0  # the next sample
+    while at < samples and balance[at, 0] <= h.now:
+        at += 1
+    next_sample = balance[at, 0] if at < samples else NEVER
+    wants_future = next_load.shape[0] > 0
+    wants_found = found.shape[0] > 0
+    i = start
+    while i < events:
+        now = t[i]
+        if now >= until:
+            break
+        elapsed = now - h.now
+        h.pool_area += float(h.pool_pages) * elapsed
+        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
+        h.now = now
+        while now >= next_sample:
+            follow_samples(w, at, balance)
+            free = free_pages(w)
+            if free < h.watermark_low:
+                relieve(w, pressure)
+                free = free_pages(w)
+            series[at, 0] = free
+            series[at, 1] = h.file
+            series[at, 2] = h.pool_pages
+            series[at, 3] = h.pool_count
+            if free < h.watermark_min and at + 1 < samples:
+                h.below_min_ns += balance[at + 1, 0] - balance[at, 0]
+            at += 1
+            next_sample = balance[at, 0] if at < samples else NEVER
+        if now >= h.wake:
+            wake(w, 0)
+        p = page[i]
+        kind = op[i]
+        if wants_future:
+            h.next_load = next_load[i]
+        if access:
+            where = touch(w, p, clen[i], store, load, costs, histogram)
+        elif kind == _STORE:
+            where = swap_out(w, p, clen[i], store)
+            if not has_more_than(w, h.watermark_low):
+                relieve(w, pressure)
+        elif kind == _LOAD:
+            where = swap_in(w, p, flags[i], load, costs, histogram)
+        else:
+            place = w.pages[p].place
+            if place == POOL:
+                leave_pool(w, p)
+            elif place == RESIDENT:
+                h.resident -= 1
+                h.base_free += 1
+            w.pages[p].place = ABSENT
+            h.invalidates += 1
+            where = _W_UNKNOWN
+        if wants_found:
+            found[i] = where
+        i += 1
+    return i

@@ -1,0 +1,79 @@
+"""OOM risk from storms: probability with its interval, largest survivable fraction, stalls, causes."""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .storm import CAUSE, DEMAND, STALL, STALL_TOTAL
+
+CAUSES = ("survived", "pool not shrinkable", "swap full", "nothing reclaimable left", "no progress")
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a proportion (E. B. Wilson, JASA 22, 1927)."""
+    z = 1.959963984540054
+    share = hits / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return (0.0 if hits == 0 else max(centre - half, 0.0)), (1.0 if hits == trials else min(centre + half, 1.0))
+
+
+@dataclass(frozen=True)
+class OomRisk:
+    """What the storms found; rates are None where no storm was run."""
+
+    fraction: float
+    storms: int
+    p: float | None
+    ci95: tuple[float, float] | None
+    max_survivable: float | None
+    """The largest share of RAM that can be mlocked with P(OOM) < 1 %."""
+    longest_stall_s: float | None
+    total_stall_s: float | None
+    """The longest of all storms' times spent waiting for memory, up to the fraction."""
+    causes: dict[str, int]
+    curve: list[tuple[float, float]]
+    """(fraction, P(OOM)) in steps of 5 %."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``oom`` object of ``tmemlab.replay/1``."""
+        return {
+            "fraction": self.fraction,
+            "p": self.p,
+            "ci95": list(self.ci95) if self.ci95 else None,
+            "max_survivable": self.max_survivable,
+            "longest_stall_s": self.longest_stall_s,
+            "total_stall_s": self.total_stall_s,
+            "storms": self.storms,
+            "causes": self.causes,
+            "curve": [list(point) for point in self.curve],
+        }
+
+
+def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> OomRisk:
+    """Statistics over outcomes (storms, 5) as :func:`.storm.storm` leaves them."""
+    storms = len(outcomes)
+    if storms == 0:
+        return OomRisk(fraction, 0, None, None, None, None, None, {}, [])
+    demand = np.sort(outcomes[:, DEMAND])
+    killed = outcomes[:, DEMAND] < int(fraction * ram_pages)
+    hits = int(killed.sum())
+    tolerated = ceil(0.01 * storms) - 1
+    curve = [(step / 20, float((demand < int(step * ram_pages / 20)).mean())) for step in range(1, 21)]
+    causes: dict[str, int] = {}
+    for cause in outcomes[killed, CAUSE]:
+        causes[CAUSES[cause]] = causes.get(CAUSES[cause], 0) + 1
+    return OomRisk(
+        fraction,
+        storms,
+        hits / storms,
+        wilson(hits, storms),
+        min(float(demand[tolerated] / ram_pages), 1.0),
+        float(outcomes[:, STALL].max() / 1e9),
+        float(outcomes[:, STALL_TOTAL].max() / 1e9),
+        dict(sorted(causes.items())),
+        curve,
+    )

@@ -1,0 +1,158 @@
+"""A trace as the engine wants it: flat columns, every compressed length filled in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ..datasets.read import Trace
+from ..datasets.schema import NO_CLEN, Flag, Op, Where
+from ..errors import TraceError
+from ..policies import compiled  # noqa: F401
+from ..policies.interface import NEVER
+
+_STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
+_COPY_STAYS = int(Flag.COPY_STAYS)
+_ZERO, _POOL = int(Where.ZERO), int(Where.POOL)
+_NO_CLEN = NO_CLEN
+_KNUTH = 2654435761
+
+
+@dataclass(frozen=True)
+class Columns:
+    """One trace in memory, shared read-only by all replays."""
+
+    path: Path
+    kind: str
+    t: npt.NDArray[np.int64]
+    op: npt.NDArray[np.uint8]
+    page: npt.NDArray[np.uint32]
+    flags: npt.NDArray[np.uint8]
+    where: npt.NDArray[np.uint8]
+    clen: npt.NDArray[np.uint16]
+    """Every store has a length: its own, its page's, or one drawn from those that were measured."""
+    cgroup_of_page: npt.NDArray[np.uint16]
+    first_seen_in: npt.NDArray[np.uint8]
+    """A page: where the kernel found it if its first event is a load, else Where.UNKNOWN."""
+    pages: int
+    stores: int
+    loads: int
+    invalidates: int
+    clen_source: str
+    lengths: npt.NDArray[np.uint16]
+    """A sorted sample of compressed lengths, for pages that are not in the trace."""
+
+    @property
+    def events(self) -> int:
+        """Rows of the trace."""
+        return len(self.t)
+
+
+@njit(cache=True, nogil=True)
+def _survey(op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any, group: Any, counts: Any) -> None:
+    """One pass: what each page's first event was, counts by op, and COPY_STAYS where a load follows a load."""
+    last_load = np.full(first.shape[0], -1, np.int64)
+    seen = np.zeros(first.shape[0], np.bool_)
+    for i in range(op.shape[0]):
+        p = page[i]
+        kind = op[i]
+        counts[kind] += 1
+        if not seen[p]:
+            seen[p] = True
+            group[p] = cgroup[i]
+            first[p] = where[i] if kind == _LOAD else 4
+        if kind == _LOAD:
+            if last_load[p] >= 0:
+                flags[last_load[p]] |= _COPY_STAYS
+            last_load[p] = i
+        else:
+            last_load[p] = -1
+
+
+@njit(cache=True, nogil=True)
+def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: Any) -> None:
+    """Give every event a length.
+
+    A measured length holds for the page from where it was measured, backwards to the store it belongs to
+    and forwards until the next one; other pages draw from ``known`` (sorted) by a hash of their id, so
+    that a page keeps its length and the distribution is kept.
+    """
+    length_of = np.full(pages, _NO_CLEN, np.uint16)
+    for i in range(op.shape[0] - 1, -1, -1):  # backwards: a load tells the length of the store before it
+        p = page[i]
+        if clen[i] != _NO_CLEN:
+            length_of[p] = clen[i]
+        elif length_of[p] != _NO_CLEN and op[i] == _STORE:
+            clen[i] = length_of[p]
+    for p in range(pages):
+        length_of[p] = known[((p * _KNUTH) & 0xFFFFFFFF) * known.shape[0] >> 32]
+    for i in range(op.shape[0]):
+        p = page[i]
+        if op[i] == _STORE and where[i] == _ZERO:
+            clen[i] = 0
+        elif clen[i] == _NO_CLEN:
+            clen[i] = length_of[p]
+        else:
+            length_of[p] = clen[i]
+        if clen[i] == 0 and where[i] != _ZERO:
+            clen[i] = 32  # filled with one non-zero value: since Linux 6.12 an ordinary, tiny page
+
+
+@njit(cache=True, nogil=True)
+def next_loads(op: Any, page: Any, pages: int) -> Any:
+    """A event: the number of the next event that loads its page before the page is stored or freed again."""
+    upcoming = np.full(pages, NEVER, np.int64)
+    result = np.empty(op.shape[0], np.int64)
+    for i in range(op.shape[0] - 1, -1, -1):
+        p = page[i]
+        result[i] = upcoming[p]
+        upcoming[p] = i if op[i] == _LOAD else NEVER
+    return result
+
+
+def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], str]:
+    """Sorted lengths to draw from, and how they were obtained.
+
+    Raises TraceError where nothing in the trace tells how well its pages compress.
+    """
+    known = clen[(clen != NO_CLEN) & (clen != 0)]
+    if len(known):
+        if len(known) > 65536:
+            known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
+        return np.sort(known), trace.manifest.clen.method
+    if trace.manifest.kind == "access":
+        return np.array([4096], np.uint16), "none: an access trace"
+    samples = trace.table("samples")
+    pool = samples["pool_bytes"].drop_null().to_numpy()
+    stored = samples["pool_stored_bytes"].drop_null().to_numpy()
+    if len(pool) == len(stored) and stored.sum() > 0:
+        mean = int(np.clip(4096 * pool.sum() / stored.sum(), 32, 4096))
+        return np.array([mean], np.uint16), "pool ratio: the recorded pool's bytes over the bytes stored in it"
+    raise TraceError(
+        f"{trace.path} has no compressed lengths (clen) and no recorded pool to infer them from: "
+        "record with zswap on, or with length sampling"
+    )
+
+
+def prepare(trace: Trace) -> Columns:
+    """Read what a replay needs; raises TraceError for an empty or unusable trace."""
+    read = trace.events("t", "op", "page", "flags", "where", "clen", "cgroup")
+    if not len(read["t"]):
+        raise TraceError(f"{trace.path} holds no events: there is nothing to replay")
+    op, page, where = read["op"], read["page"], read["where"]
+    pages = int(page.max()) + 1
+    flags = read["flags"].copy()
+    clen = read["clen"].copy()
+    first = np.full(pages, int(Where.UNKNOWN), np.uint8)
+    group = np.zeros(pages, np.uint16)
+    counts = np.zeros(3, np.int64)
+    _survey(op, page, where, read["cgroup"], flags, first, group, counts)
+    known, source = measured_lengths(trace, clen)
+    _fill_lengths(op, page, where, clen, pages, known)
+    return Columns(
+        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
+        int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known,
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""Build the state a replay starts from."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..datasets.schema import Where
+from ..policies.interface import (
+    DISK,
+    HOST,
+    LISTS,
+    NEVER,
+    PAGE,
+    ZERO,
+    Policy,
+    World,
+)
+from .engine import follow_samples, swap_out
+from .host import Host
+from .prepare import Columns
+from .zsmalloc import class_tables
+
+
+@njit(cache=True, nogil=True)
+def _preload(w: Any, pages: Any, lengths: Any, store: Any) -> None:
+    for i in range(pages.shape[0]):
+        swap_out(w, pages[i], lengths[i], store)
+
+
+class State:
+    """A world and the arrays behind it, so that it can be copied into another of the same shape."""
+
+    def __init__(self, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> None:
+        total = columns.pages + storm_pages + LISTS
+        self.host = np.zeros(1, HOST)
+        self.pages = np.zeros(total, PAGE)
+        self.class_of, self.classes = class_tables()
+        numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
+        self.own = np.zeros(policy.registers(total), np.int64)
+        self.world = World(self.host, self.pages, self.classes, self.class_of, numbers, self.own)
+
+    @classmethod
+    def at_start(cls, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> "State":
+        """What the trace found: pages already on disk or in the pool when it began."""
+        state = cls(columns, host, policy, storm_pages)
+        h, pages = state.world.host, state.pages
+        heads = np.arange(len(pages) - LISTS, len(pages))
+        pages["prev"][heads] = pages["next"][heads] = heads
+        pages["cgroup"][: columns.pages] = columns.cgroup_of_page
+        h.wake = policy.first_wake()
+        h.next_load = NEVER
+        h.ram = host.ram
+        h.watermark_min, h.watermark_low, h.watermark_high = (
+            host.watermark_min, host.watermark_low, host.watermark_high,
+        )  # fmt: skip
+        h.cgroups = min(int(columns.cgroup_of_page.max(initial=0)) + 1, LISTS)
+        h.trace_pages = columns.pages
+        h.disk_page_ns = host.disk.page_ns
+        h.disk_latency_ns = host.disk.latency_ns
+        h.disk_queue_ns = host.disk.queue_depth * host.disk.page_ns
+        follow_samples(state.world, 0, host.balance)
+        first = columns.first_seen_in
+        pages["place"][: columns.pages][first == Where.DISK] = DISK
+        pages["place"][: columns.pages][first == Where.ZERO] = ZERO
+        inside = np.flatnonzero(first == Where.POOL)
+        if len(inside) and columns.kind == "swap":
+            lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // len(inside)]
+            _preload(state.world, inside, lengths, type(policy).store.native)
+            for counter in (
+                "accepted",
+                "rejected",
+                "refused",
+                "compressed",
+                "disk_written",
+                "limit_hits",
+                "disk_busy",
+            ):
+                state.host[counter] = 0
+        return state
+
+    def copy_from(self, other: "State") -> None:
+        """Take over everything that changes."""
+        self.host[:] = other.host
+        self.pages[:] = other.pages
+        self.classes[:] = other.classes
+        self.own[:] = other.own
