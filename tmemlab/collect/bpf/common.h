@@ -1,0 +1,171 @@
+/*
+ * What every probe set shares: the record, the ring, the counters and the emitters.
+ *
+ * Struct offsets (OFF_*), enum values (VAL_*) and sizes come from the running kernel's BTF as macros.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* One record of the ring: 56 bytes, so that with the ring's own 8-byte header each takes 64. */
+struct record {
+    u64 t;        /* CLOCK_MONOTONIC, ns */
+    u64 mm;       /* address space: of the page for a store, of the task for anything else */
+    u64 address;  /* store: folio->index; load: faulting address; range events: start */
+    u64 entry;    /* swap entry; range events: end */
+    u64 folio;
+    u32 pid;      /* thread group */
+    u32 cgroup;   /* low half of the cgroup's id, which is its inode */
+    u16 pages;
+    u8 kind;
+    u8 where;
+    u8 flags;
+    u8 phase;     /* which side of a cut the kernel's counter was on: see certificate.py */
+    u16 tail;     /* compressed length where the probe set gives it, else 0xffff */
+};
+
+enum { KIND_STORE, KIND_LOAD, KIND_WRITEBACK, KIND_UNMAP, KIND_FORK, KIND_SPACE_END, KIND_TASK,
+       KIND_DIRECT_BEGIN, KIND_DIRECT_END, KIND_KSWAPD_WAKE, KIND_KSWAPD_SLEEP, KIND_OOM, KIND_SLOT_FREE };
+/* 13 and up are the reader's own: see records.py. */
+enum { WHERE_POOL, WHERE_DISK, WHERE_ZERO, WHERE_REJECTED, WHERE_UNKNOWN };
+enum { FLAG_DIRECT = 1, FLAG_LARGE = 2, FLAG_ANON = 4, FLAG_UNCOUNTED = 8, FLAG_MEMCG_RECLAIM = 16,
+       FLAG_KERNEL_FAULT = 32, FLAG_SHMEM = 64 };
+
+/* Counters: pages seen, pages whose record found no room, pages of other cgroups, by vmstat name. */
+enum { NAME_PSWPIN, NAME_PSWPOUT, NAME_ZSWPIN, NAME_ZSWPOUT, NAME_ZSWPWB, NAME_SWPIN_ZERO, NAME_SWPOUT_ZERO,
+       NAME_OTHER, NAMES };
+enum { SEEN = 0, DROPPED = NAMES, OUTSIDE = 2 * NAMES, COUNTERS = 3 * NAMES };
+
+/* Both maps are mapped into the reader, so that a look at them is no system call: see cut.py. */
+#define MMAPABLE 1024
+/* A row of COUNTERS for every CPU. */
+BPF_F_TABLE("array", u32, u64, counters, CPUS * COUNTERS, MMAPABLE);
+/* Slot 0: the phase that records are stamped with. */
+BPF_F_TABLE("array", u32, u64, control, 1, MMAPABLE);
+BPF_RINGBUF_OUTPUT(ring, RING_PAGES);
+
+#define PF_MEMALLOC 0x00000800
+#define MAPPING_ANON 1
+
+static __always_inline u64 read64(u64 at)
+{
+    u64 value = 0;
+    bpf_probe_read_kernel(&value, sizeof(value), (const void *)at);
+    return value;
+}
+
+static __always_inline u32 read32(u64 at)
+{
+    u32 value = 0;
+    bpf_probe_read_kernel(&value, sizeof(value), (const void *)at);
+    return value;
+}
+
+static __always_inline void count(u32 at, u64 n)
+{
+    u32 index = bpf_get_smp_processor_id() * COUNTERS + at;
+    u64 *cell = counters.lookup(&index);
+    /* Atomic: a program may be preempted by another task's on the same CPU. */
+    if (cell)
+        __sync_fetch_and_add(cell, n);
+}
+
+static __always_inline u8 phase_now(void)
+{
+    u32 zero = 0;
+    u64 *cell = control.lookup(&zero);
+    return cell ? (u8)*cell : 0;
+}
+
+static __always_inline u32 cgroup_of(u64 memcg)
+{
+    if (!memcg)
+        return 0;
+    u64 cgroup = read64(memcg + OFF_MEMCG_CSS + OFF_CSS_CGROUP);
+    u64 node = read64(cgroup + OFF_CGROUP_KN);
+    return read32(node + OFF_KN_ID);
+}
+
+/* The memory cgroup of the running task. */
+static __always_inline u64 memcg_of_current(void)
+{
+    u64 set = read64(bpf_get_current_task() + OFF_TASK_CGROUPS);
+    return read64(set + OFF_CSS_SET_SUBSYS + 8 * VAL_MEMORY_CGRP_ID) - OFF_MEMCG_CSS;
+}
+
+static __always_inline u64 mm_of_current(void)
+{
+    return read64(bpf_get_current_task() + OFF_TASK_MM);
+}
+
+#ifdef ONLY_CGROUP
+/* Whether memcg is the wanted cgroup or stands below it, at most 12 levels down. */
+static __always_inline int wanted(u64 memcg)
+{
+    u64 css = memcg + OFF_MEMCG_CSS;
+#pragma unroll
+    for (int level = 0; level < 12; level++) {
+        if (!memcg || css <= 4096)
+            return 0;
+        u64 cgroup = read64(css + OFF_CSS_CGROUP);
+        u64 node = read64(cgroup + OFF_CGROUP_KN);
+        if (read32(node + OFF_KN_ID) == ONLY_CGROUP)
+            return 1;
+        css = read64(css + OFF_CSS_PARENT);
+    }
+    return 0;
+}
+#else
+static __always_inline int wanted(u64 memcg)
+{
+    return 1;
+}
+#endif
+
+static __always_inline struct record *reserve(u8 kind, u32 name, u64 n)
+{
+    struct record *r = ring.ringbuf_reserve(sizeof(struct record));
+    if (!r) {
+        count(DROPPED + name, n);
+        return 0;
+    }
+    __builtin_memset(r, 0, sizeof(*r));
+    r->t = bpf_ktime_get_ns();
+    r->kind = kind;
+    r->where = WHERE_UNKNOWN;
+    r->tail = 0xffff;
+    r->pid = bpf_get_current_pid_tgid() >> 32;
+    r->pages = n;
+    return r;
+}
+
+static __always_inline void submit(struct record *r)
+{
+    /* The reader polls: waking it for every record would cost more than the record. */
+    ring.ringbuf_submit(r, 1 /* BPF_RB_NO_WAKEUP */);
+}
+
+/* Thread groups already named to the reader, and address spaces that have swapped pages. */
+BPF_TABLE("lru_hash", u32, u8, named, 16384);
+BPF_TABLE("lru_hash", u64, u8, swapped, 16384);
+
+static __always_inline void name_current(void)
+{
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    u8 one = 1;
+    if (named.lookup(&pid))
+        return;
+    struct record *r = reserve(KIND_TASK, NAME_OTHER, 1);
+    if (!r)
+        return;
+    /* 16 bytes of name over address and entry. */
+    bpf_get_current_comm(&r->address, 16);
+    r->cgroup = cgroup_of(memcg_of_current());
+    submit(r);
+    named.update(&pid, &one);
+}
+
+static __always_inline void mark_swapped(u64 mm)
+{
+    u8 one = 1;
+    if (mm && !swapped.lookup(&mm))
+        swapped.update(&mm, &one);
+}

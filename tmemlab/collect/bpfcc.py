@@ -1,0 +1,98 @@
+"""bcc, from the distribution: finding it, feeding it our own headers, and loading a program.
+
+The package called ``bcc`` on the Python index is a crystal-lattice library; the one wanted here comes with the
+distribution (``python3-bpfcc``), is pure Python over libbcc, and is invisible from a virtual environment.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import KernelUnsupportedError, PrivilegeError
+
+HEADERS = Path(__file__).parent / "headers"
+PROGRAMS = Path(__file__).parent / "bpf"
+
+INSTALL_HINT = "install it with: apt-get install python3-bpfcc (Debian, Ubuntu) or dnf install python3-bcc (Fedora)"
+
+
+def _search_path() -> list[str]:
+    """Where distributions keep Python packages, newest first."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    fixed = ["/usr/lib/python3/dist-packages", f"/usr/lib/{version}/site-packages", f"/usr/lib64/{version}/site-packages"]
+    other = sorted(str(p) for base in ("/usr/lib", "/usr/lib64") for p in Path(base).glob("python3.*/site-packages"))
+    return fixed + other[::-1]
+
+
+def import_bcc() -> ModuleType:
+    """The distribution's bcc; KernelUnsupportedError with the command that installs it where there is none."""
+    present = sys.modules.get("bcc")
+    if present is not None and hasattr(present, "BPF"):
+        return present
+    for folder in _search_path():
+        if not (Path(folder) / "bcc" / "libbcc.py").is_file():
+            continue
+        sys.modules.pop("bcc", None)
+        sys.path.insert(0, folder)
+        try:
+            return importlib.import_module("bcc")
+        except (ImportError, OSError) as error:
+            raise KernelUnsupportedError(f"bcc in {folder} cannot be loaded ({error}): {INSTALL_HINT}") from None
+        finally:
+            sys.path.remove(folder)
+    raise KernelUnsupportedError(f"bcc, the BPF compiler, is not installed: {INSTALL_HINT}")
+
+
+@contextlib.contextmanager
+def _captured_stderr() -> Iterator[Any]:
+    """bcc's compiler writes to file descriptor 2: keep it for the message of an error."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as capture:
+        os.dup2(capture.fileno(), 2)
+        try:
+            yield capture
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def load(source: str, macros: dict[str, int | None]) -> Any:
+    """A compiled, loaded and attached ``bcc.BPF``.
+
+    Needs no kernel headers: BCC_KERNEL_SOURCE names the tree in ``headers``. ``macros`` become ``-DNAME=VALUE``;
+    those of value None are left undefined, for the program to test. PrivilegeError without the privilege to load
+    BPF; KernelUnsupportedError where it does not compile, verify or attach.
+    """
+    if os.geteuid() != 0:
+        raise PrivilegeError("recording loads BPF programs, which needs root: run it with sudo")
+    bcc = import_bcc()
+    os.environ["BCC_KERNEL_SOURCE"] = str(HEADERS)
+    flags = [f"-D{name}={value}" for name, value in sorted(macros.items()) if value is not None]
+    with _captured_stderr() as capture:
+        try:
+            return bcc.BPF(text=source, cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
+        except Exception as error:  # bcc raises bare Exception for everything
+            capture.seek(0)
+            detail = capture.read().decode(errors="replace")
+            raise _load_error(str(error), detail) from None
+
+
+def _load_error(error: str, detail: str) -> Exception:
+    lines = [line.strip() for line in detail.splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line or "R0 " in line or "invalid" in line] or lines[-1:]
+    reason = f"{error.strip()}: {telling[0]}" if telling else error.strip()
+    if "Operation not permitted" in error + detail:
+        return PrivilegeError(f"the kernel refuses to load BPF programs ({reason}): grant CAP_BPF and CAP_PERFMON")
+    return KernelUnsupportedError(f"the BPF program does not load here ({reason}): run tmemlab doctor")
+
+
+def program_text(*names: str) -> str:
+    """The named files of ``bpf`` joined."""
+    return "\n".join((PROGRAMS / name).read_text() for name in names)

@@ -1,0 +1,154 @@
+"""Struct offsets and enum values of the running kernel, from /sys/kernel/btf/vmlinux.
+
+>>> types = KernelTypes.load()
+>>> types.offset("folio", "swap")
+24
+>>> types.enumerator("PSWPOUT")
+9
+"""
+
+import struct
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from ..errors import KernelUnsupportedError
+
+BTF_PATH = Path("/sys/kernel/btf/vmlinux")
+
+_HEADER = struct.Struct("<HBBIIIII")
+_TYPE = struct.Struct("<III")
+_MEMBER = struct.Struct("<III")
+_ENUMERATOR = struct.Struct("<Ii")
+_ENUMERATOR64 = struct.Struct("<III")
+
+_ARRAY, _STRUCT, _UNION, _ENUM, _FUNC_PROTO, _VAR, _DATASEC = 3, 4, 5, 6, 13, 14, 15
+_INT, _FUNC, _DECL_TAG, _ENUM64 = 1, 12, 17, 19
+# Modifiers that name another type: typedef, volatile, const, restrict, type tag.
+_MODIFIERS = {8, 9, 10, 11, 18}
+
+
+class KernelTypes:
+    """The parsed type section of one BTF file."""
+
+    def __init__(self, blob: bytes) -> None:
+        magic, _, _, header_length, type_at, type_length, string_at, string_length = _HEADER.unpack_from(blob)
+        if magic != 0xEB9F:
+            raise KernelUnsupportedError("the kernel's type information is not BTF of this byte order")
+        self._types = blob[header_length + type_at : header_length + type_at + type_length]
+        self._strings = blob[header_length + string_at : header_length + string_at + string_length]
+        self._at = self._index()
+
+    @classmethod
+    def load(cls, path: Path = BTF_PATH) -> Self:
+        """Parse the running kernel's BTF; KernelUnsupportedError where it has none."""
+        try:
+            blob = path.read_bytes()
+        except FileNotFoundError:
+            raise KernelUnsupportedError(
+                f"{path} does not exist: boot a kernel built with CONFIG_DEBUG_INFO_BTF=y"
+            ) from None
+        return cls(blob)
+
+    def _index(self) -> list[int]:
+        """Byte offset of each type by id; id 0 is void."""
+        types, at, offsets = self._types, 0, [0]
+        trailing = {
+            _INT: 4, _ARRAY: 12, _VAR: 4, _DECL_TAG: 4,
+        }  # fmt: skip
+        per_entry = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _FUNC_PROTO: 8, _DATASEC: 12, _ENUM64: 12}
+        end = len(types)
+        unpack = struct.Struct("<I").unpack_from
+        while at < end:
+            offsets.append(at)
+            (info,) = unpack(types, at + 4)
+            kind = info >> 24 & 0x1F
+            at += 12 + trailing.get(kind, 0) + per_entry.get(kind, 0) * (info & 0xFFFF)
+        return offsets
+
+    def _name(self, at: int) -> str:
+        return self._strings[at : self._strings.index(b"\0", at)].decode()
+
+    def _find(self, kinds: tuple[int, ...], name: str) -> int | None:
+        """Offset of the first definition called ``name`` of one of the kinds."""
+        for at in self._at[1:]:
+            name_at, info, _ = _TYPE.unpack_from(self._types, at)
+            if info >> 24 & 0x1F in kinds and name_at and info & 0xFFFF:
+                wanted = name.encode() + b"\0"
+                if self._strings.startswith(wanted, name_at):
+                    return at
+        return None
+
+    @cache  # noqa: B019 - one instance lives as long as the process
+    def offset(self, structure: str, member: str) -> int | None:
+        """Byte offset of a member, anonymous inner structs searched too; None where there is none."""
+        at = self._find((_STRUCT, _UNION), structure)
+        return None if at is None else self._member(at, member)
+
+    def _member(self, at: int, member: str) -> int | None:
+        _, info, _ = _TYPE.unpack_from(self._types, at)
+        bitfields = info >> 31
+        for index in range(info & 0xFFFF):
+            name_at, type_id, bits = _MEMBER.unpack_from(self._types, at + 12 + 12 * index)
+            byte = (bits & 0xFFFFFF if bitfields else bits) // 8
+            if name_at:
+                if self._name(name_at) == member:
+                    return int(byte)
+                continue
+            inner = self._resolve(type_id)
+            if inner is not None:
+                found = self._member(inner, member)
+                if found is not None:
+                    return int(byte) + found
+        return None
+
+    def _resolve(self, type_id: int) -> int | None:
+        """Offset of the struct or union behind a type id, modifiers followed."""
+        while type_id:
+            at = self._at[type_id]
+            _, info, target = _TYPE.unpack_from(self._types, at)
+            kind = info >> 24 & 0x1F
+            if kind in (_STRUCT, _UNION):
+                return at
+            if kind not in _MODIFIERS:
+                return None
+            type_id = target
+        return None
+
+    @cache  # noqa: B019
+    def enumerator(self, name: str) -> int | None:
+        """Value of an enum constant, whichever enum it stands in; None where no enum has it."""
+        return self._enumerators().get(name)
+
+    @cache  # noqa: B019
+    def _enumerators(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for at in self._at[1:]:
+            _, info, _ = _TYPE.unpack_from(self._types, at)
+            kind = info >> 24 & 0x1F
+            if kind == _ENUM:
+                for index in range(info & 0xFFFF):
+                    name_at, value = _ENUMERATOR.unpack_from(self._types, at + 12 + 8 * index)
+                    found.setdefault(self._name(name_at), value)
+            elif kind == _ENUM64:
+                for index in range(info & 0xFFFF):
+                    name_at, low, high = _ENUMERATOR64.unpack_from(self._types, at + 12 + 12 * index)
+                    found.setdefault(self._name(name_at), high << 32 | low)
+        return found
+
+    @cache  # noqa: B019
+    def parameters(self, function: str) -> int | None:
+        """How many parameters a function takes; None where the kernel has no such function."""
+        at = self._find_function(function)
+        if at is None:
+            return None
+        prototype = self._at[_TYPE.unpack_from(self._types, at)[2]]
+        return int(_TYPE.unpack_from(self._types, prototype)[1] & 0xFFFF)
+
+    def _find_function(self, name: str) -> int | None:
+        wanted = name.encode() + b"\0"
+        for at in self._at[1:]:
+            name_at, info, _ = _TYPE.unpack_from(self._types, at)
+            if info >> 24 & 0x1F == _FUNC and self._strings.startswith(wanted, name_at):
+                return at
+        return None

@@ -1,0 +1,1 @@
+/* bcc includes this; nothing here needs it. */

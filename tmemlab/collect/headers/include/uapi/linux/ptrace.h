@@ -1,0 +1,2 @@
+/* bcc includes this; tracepoint programs need only its name. */
+struct pt_regs;

@@ -1,0 +1,141 @@
+"""The manifest of a recording: the host, the settings, and the evidence that nothing is missing."""
+
+from typing import Any
+
+from .. import __version__
+from ..datasets.manifest import (
+    Certificate,
+    ClenMethod,
+    EventCounts,
+    Kernel,
+    Manifest,
+    ProbeSet,
+    Reconciliation,
+    StartEnd,
+    SwapDevice,
+)
+from ..datasets.schema import VMSTAT_COUNTERS
+
+STORE_NAMES = ("zswpout", "pswpout", "swpout_zero")
+"""Stores are their sum, less ``zswpwb``: a writeback of the pool counts as a swap-out too."""
+LOAD_NAMES = ("zswpin", "pswpin", "swpin_zero")
+
+
+def differences(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, int]:
+    """Kernel counters over the interval, by vmstat name; without a second cut there are none."""
+    if end is None:
+        return {}
+    first, last = start["cut"], end["cut"]
+    outside = {name: last["outside"][name] - first["outside"][name] for name in last["outside"]}
+    if "zswpwb" not in last["vmstat"]:
+        outside.pop("zswpwb", None)
+    return {
+        name: last["vmstat"][name] - first["vmstat"][name] - outside.get(name, 0)
+        for name in VMSTAT_COUNTERS
+        if name in first["vmstat"] and name in last["vmstat"]
+    }
+
+
+def _dropped(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, int]:
+    if end is None:
+        return {}
+    first, last = start["cut"]["dropped"], end["cut"]["dropped"]
+    return {name: last[name] - first[name] for name in last}
+
+
+def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str, Any]) -> Manifest:
+    """The manifest of the trace made of ``spool``: a convert.Spool read to its end; ``tally`` by settle.C_*."""
+    start, end = spool.start, spool.end
+    recorded = dict(zip(VMSTAT_COUNTERS, map(int, state.counts), strict=False))
+    kernel, dropped = differences(start, end), _dropped(start, end)
+    recorded = {name: recorded[name] for name in recorded if not kernel or name in kernel}
+    stores = _reconcile(STORE_NAMES, "zswpwb", kernel, recorded, dropped)
+    loads = _reconcile(LOAD_NAMES, None, kernel, recorded, dropped)
+    unsure = start["cut"]["unsure"] + (end["cut"]["unsure"] if end else 0)
+    lost = sum(dropped.values()) if end else spool.dropped
+    return Manifest(
+        kind="swap",
+        created=start["created"],
+        tool=f"tmemlab {__version__}",
+        kernel=Kernel(start["kernel"]["release"], start["kernel"]["machine"]),
+        cpus=start["cpus"],
+        ram_bytes=start["ram_bytes"],
+        clock="CLOCK_MONOTONIC",
+        duration_ns=duration_ns,
+        probe_set=ProbeSet(**start["probe_set"]),
+        events=EventCounts(0, lost, 0, 0, 0),
+        certificate=_certificate(spool, stores, loads, unsure),
+        clen=_clen(start, end, tally),
+        swap=[SwapDevice(a["device"], a["type"], a["size_bytes"], a["priority"]) for a in start["swap"]],
+        zswap=StartEnd(start["zswap"], (end or {}).get("zswap", {})),
+        zram=start["zram"],
+        kernel_counters=kernel,
+        recorded_counters=recorded,
+        license=extra.get("license", ""),
+        provenance=extra.get("provenance", {}),
+        extra={
+            "vm": start["vm"],
+            "options": start["options"],
+            "identity": _identity(state, tally),
+            **({"command": extra["command"]} if "command" in extra else {}),
+        },
+    )
+
+
+def _reconcile(
+    names: tuple[str, ...], less: str | None, kernel: dict[str, int], recorded: dict[str, int], dropped: dict[str, int]
+) -> Reconciliation:
+    def total(values: dict[str, int]) -> int:
+        return sum(values.get(name, 0) for name in names) - (values.get(less, 0) if less else 0)
+
+    # Writebacks were recorded as both counters or not at all, so the drops need no correction.
+    lost = sum(dropped.get(name, 0) for name in names)
+    return Reconciliation(total(recorded), lost, total(kernel) if kernel else None)
+
+
+def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsure: int) -> Certificate:
+    gaps: list[Any] = []
+    if spool.end is None:
+        note = "the recorder died: what it had flushed is here, at most a second is missing at the end"
+        return Certificate(False, stores, loads, gaps, note)
+    missing = [
+        f"{name}: {part.kernel} counted by the kernel, {part.recorded} recorded, {part.dropped} dropped"
+        for name, part in (("stores", stores), ("loads", loads))
+        if part.recorded != part.kernel
+    ]
+    if stores.dropped or loads.dropped:
+        note = "the ring buffer ran full: " + "; ".join(missing)
+    elif missing:
+        note = "; ".join(missing)
+        if unsure:
+            note += f" (the ends of the interval are known to {unsure} pages only: the host never paused swapping)"
+    else:
+        note = "every store and load that the kernel counted in the interval is here"
+    return Certificate(not missing and stores.exact and loads.exact, stores, loads, gaps, note)
+
+
+def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> ClenMethod:
+    measured, carried, unknown, _, _ = map(int, tally)
+    sampled = (end or {}).get("contents", {}).get("sampled", 0)
+    total = max(measured + carried + unknown, 1)
+    if not measured:
+        return ClenMethod("none", start["compressor"] or "", 0, "no page was sampled")
+    note = (
+        f"pages sampled after swap-ins and compressed: {start['twin']}; of all stores and loads "
+        f"{measured / total:.1%} have the length of that content, {carried / total:.1%} the page's last known, "
+        f"{unknown / total:.1%} none"
+    )
+    counts = {"measured": measured, "carried": carried, "unknown": unknown, "exact_method": start["twin_exact"]}
+    return ClenMethod("sampled", start["compressor"] or "lz4", sampled, note, counts)
+
+
+def _identity(state: Any, tally: Any) -> dict[str, Any]:
+    from .settle import C_CARRIED, C_DROPPED, C_MEASURED, C_SLOT_ONLY, C_UNKNOWN
+
+    events = int(tally[C_MEASURED] + tally[C_CARRIED] + tally[C_UNKNOWN])
+    by_slot = int(tally[C_SLOT_ONLY])
+    return {
+        "events_known_by_slot_only": by_slot,
+        "share": by_slot / events if events else None,
+        "invalidates_contradicted": int(tally[C_DROPPED]),
+    }

@@ -1,0 +1,72 @@
+"""Records as they come out of the ring and go into the spool."""
+
+from enum import IntEnum, IntFlag
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RECORD = np.dtype(
+    [
+        ("t", "<u8"),  # CLOCK_MONOTONIC, ns
+        ("mm", "<u8"),  # address space
+        ("address", "<u8"),  # store: page index; load: faulting address; ranges: start
+        ("entry", "<u8"),  # swap entry; ranges: end
+        ("folio", "<u8"),
+        ("pid", "<u4"),
+        ("cgroup", "<u4"),  # low half of the cgroup's inode
+        ("pages", "<u2"),
+        ("kind", "u1"),
+        ("where", "u1"),
+        ("flags", "u1"),
+        ("phase", "u1"),
+        ("tail", "<u2"),  # compressed length, 0xffff where unknown
+    ]
+)
+"""``struct record`` of bpf/common.h: 56 bytes. Kernel addresses in it never reach a trace."""
+
+Records = npt.NDArray[Any]
+
+
+class Kind(IntEnum):
+    """What a record tells; up to SLOT_FREE from the kernel, the rest from the recorder."""
+
+    STORE = 0
+    LOAD = 1
+    WRITEBACK = 2
+    UNMAP = 3
+    FORK = 4
+    SPACE_END = 5
+    TASK = 6
+    DIRECT_BEGIN = 7
+    DIRECT_END = 8
+    KSWAPD_WAKE = 9
+    KSWAPD_SLEEP = 10
+    OOM = 11
+    SLOT_FREE = 12
+    CONTENT = 13
+    """A page's content was compressed: mm and address name it, tail is the length."""
+    ZSWAP = 14
+    """zswap was switched: address is 1 for on."""
+    PRESENT = 15
+    """A page was swapped before the recording: mm, address and entry name it."""
+
+
+class RecordFlag(IntFlag):
+    """FLAG_* of bpf/common.h."""
+
+    DIRECT = 1
+    LARGE = 2
+    ANON = 4
+    UNCOUNTED = 8
+    """The kernel raises no counting event for pages of the root cgroup: where it went is inferred."""
+    MEMCG_RECLAIM = 16
+    KERNEL_FAULT = 32
+    SHMEM = 64
+
+
+NAMES = ("pswpin", "pswpout", "zswpin", "zswpout", "zswpwb", "swpin_zero", "swpout_zero", "other")
+"""Order of the counters in bpf/common.h: those of /proc/vmstat, then everything else."""
+
+SWAP_TYPE_SHIFT = 58
+"""A swap entry is type << 58 | offset [include/linux/swapops.h, 64 bit]."""

@@ -1,0 +1,273 @@
+"""One recording: attach, cut, drain until told to stop, cut, detach. The result is a spool.
+
+The recorder locks its memory as it is touched, so that a host that swaps does not swap its recorder; it needs the
+ring, one drain of it and a flush's worth of records, whatever the length of the recording.
+"""
+
+import contextlib
+import ctypes
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import cgroup as cgroups
+from . import host
+from .btf import KernelTypes
+from .compressors import find_twin
+from .contents import ContentSampler
+from .cut import Counters, Cut, cut
+from .probes import choose
+from .records import RECORD, Kind, Records
+from .ring import Ring
+from .spool import Frame, SpoolWriter
+
+FLUSH_SECONDS = 0.5
+FLUSH_RECORDS = 65536
+_DRAIN_SECONDS = 0.02
+_SLOT_BYTES = 64
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to record and how."""
+
+    duration: float | None = None
+    """Seconds; None records until stopped."""
+    cgroup: str | None = None
+    """Record only pages charged to this memory cgroup and those below it."""
+    sample_hz: float = 10.0
+    ring_bytes: int = 16 << 20
+    content_share: float = 0.03
+    """Of one CPU, for compressing page contents; 0 samples none."""
+    probe_set: str | None = None
+
+
+@dataclass
+class Progress:
+    """How a recording is doing, for whoever watches."""
+
+    seconds: float = 0.0
+    records: int = 0
+    swapped: int = 0
+    dropped: int = 0
+    spool_bytes: int = 0
+    contents: int = 0
+    sample: dict[str, int | None] = field(default_factory=dict)
+
+
+def _lock_memory(locked: bool) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if locked:
+        # Without MCL_ONFAULT all of LLVM, mapped by bcc, would be read in. Refusal only makes swapping likelier.
+        libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
+    else:
+        libc.munlockall()
+
+
+def start_document(options: Options, probe_name: str, probe_reason: str, cannot_see: list[str]) -> dict[str, Any]:
+    """Everything about the host that the manifest will say and that is known when a recording begins."""
+    system = os.uname()
+    compressor = host.compressor_in_use()
+    return {
+        "format": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "kernel": {"release": system.release, "machine": system.machine},
+        "cpus": os.cpu_count() or 1,
+        "ram_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "swap": [asdict(area) for area in host.read_swaps()],
+        "zswap": host.zswap_settings(),
+        "zram": host.zram_settings(),
+        "vm": host.vm_settings(),
+        "compressor": compressor,
+        "twin": find_twin(compressor).note,
+        "twin_exact": find_twin(compressor).exact,
+        "probe_set": {"name": probe_name, "reason": probe_reason, "cannot_see": cannot_see},
+        "options": asdict(options),
+    }
+
+
+class Session:
+    """A recording into ``directory``, which must exist and hold no spool.
+
+    >>> with Session(directory, Options()) as session:   # attached and cut: recording
+    ...     session.run(until=lambda: stop.is_set())
+    """
+
+    def __init__(self, directory: Path, options: Options, hierarchy: cgroups.Hierarchy | None) -> None:
+        self.directory = directory
+        self.options = options
+        self.hierarchy = hierarchy
+        self.progress = Progress()
+        self.namer = cgroups.Namer(hierarchy)
+        self.usage_file: Path | None = None
+        self._pending: list[Records] = []
+        self._pending_rows = 0
+        self._samples: list[dict[str, Any]] = []
+        self._next_sample = 0.0
+        self._zswap_on: bool | None = None
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "Session":
+        with contextlib.ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _open(self, stack: contextlib.ExitStack) -> None:
+        options = self.options
+        only = None
+        if options.cgroup is not None:
+            group = cgroups.resolve(options.cgroup, self.hierarchy or cgroups.find_hierarchy())
+            only = cgroups.directory_id(group)
+            self.usage_file = self.usage_file or group / (self.hierarchy or cgroups.find_hierarchy()).usage_name
+        probes = choose(options.probe_set, KernelTypes.load(), options.ring_bytes, only)
+        stack.callback(probes.program.cleanup)
+        self.probe_name = probes.name
+        self._bpf = probes.program
+        self._ring = Ring(self._bpf["ring"].map_fd, options.ring_bytes)
+        self._counters = Counters(
+            self._bpf["counters"].map_fd, self._bpf["control"].map_fd, host.possible_cpus()
+        )
+        self._vmstat = host.Vmstat()
+        stack.callback(self._vmstat.close)
+        self._sampler = host.Sampler(self.usage_file)
+        twin = find_twin(host.compressor_in_use())
+        self._contents = ContentSampler(twin, options.content_share)
+        self._spool = SpoolWriter(self.directory)
+        stack.callback(self._spool.close)
+        _lock_memory(True)
+        stack.callback(_lock_memory, False)
+        self.namer.refresh()
+        start = start_document(options, probes.name, probes.reason, probes.cannot_see)
+        self._first = cut(self._counters, self._vmstat)
+        self.began = time.monotonic_ns()
+        start["began_ns"] = self.began
+        start["cut"] = asdict(self._first)
+        self._spool.document(Frame.START, start)
+        self._watch_zswap()
+        self._take_sample()
+        self._flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(self, until: Callable[[], bool], watch: Callable[[Progress], None] | None = None) -> None:
+        """Record until ``until()`` or the duration is over; ``watch`` is called twice a second.
+
+        SpoolFullError when the disk is full: everything flushed before is kept.
+        """
+        begin = time.monotonic()
+        deadline = begin + self.options.duration if self.options.duration is not None else float("inf")
+        next_flush = begin + FLUSH_SECONDS
+        while not until():
+            now = time.monotonic()
+            if now >= deadline:
+                break
+            self._drain()
+            if now >= self._next_sample:
+                self._take_sample()
+            if now >= next_flush or self._pending_rows >= FLUSH_RECORDS:
+                self._watch_zswap()
+                self._flush()
+                next_flush = now + FLUSH_SECONDS
+                if watch is not None:
+                    self.progress.seconds = now - begin
+                    watch(self.progress)
+            busy = self._ring.backlog() * _SLOT_BYTES * 8 > self._ring.size
+            if not busy:
+                time.sleep(max(0.0, min(_DRAIN_SECONDS, deadline - time.monotonic())))
+
+    def finish(self) -> None:
+        """Make the second cut, detach, and write what is left and the END document."""
+        last = cut(self._counters, self._vmstat)
+        ended = time.monotonic_ns()
+        self._drain()
+        self._take_pending_writebacks()
+        self._bpf.cleanup()
+        self._drain()
+        self._take_sample()
+        self._flush()
+        self.namer.refresh()
+        self._spool.document(
+            Frame.END,
+            {
+                "ended_ns": ended,
+                "cut": asdict(last),
+                "zswap": host.zswap_settings(),
+                "zram": host.zram_settings(),
+                "contents": {"sampled": self._contents.sampled, "seconds": self._contents.spent},
+                "cgroups": self._cgroup_rows(),
+            },
+        )
+        self._spool.close()
+        _lock_memory(False)
+
+    def _cgroup_rows(self) -> dict[str, Any]:
+        return {str(number): [path, self.namer.limits.get(number)] for number, path in self.namer.paths.items()}
+
+    def _drain(self) -> None:
+        records = self._ring.drain()
+        if not len(records):
+            return
+        self.progress.records += len(records)
+        self._keep(records)
+        if self.options.content_share > 0:
+            self._keep(self._contents.sample(records))
+            self.progress.contents = self._contents.sampled
+
+    def _keep(self, records: Records) -> None:
+        if len(records):
+            self._pending.append(records)
+            self._pending_rows += len(records)
+
+    def _take_sample(self) -> None:
+        row = self._sampler.sample()
+        self.progress.sample = row
+        self._samples.append({"t": time.monotonic_ns(), **row})
+        self._next_sample = time.monotonic() + 1 / self.options.sample_hz
+
+    def _watch_zswap(self) -> None:
+        """A record whenever zswap is switched: a store to disk while it is on was rejected."""
+        on = host.zswap_enabled()
+        if on != self._zswap_on:
+            self._zswap_on = on
+            record = np.zeros(1, RECORD)
+            record["t"], record["kind"], record["address"] = time.monotonic_ns(), Kind.ZSWAP, on
+            self._keep(record)
+
+    def _take_pending_writebacks(self) -> None:
+        """A writeback of the pool for the root cgroup is known as one only by the task's next step: ask for it."""
+        with contextlib.suppress(KeyError):
+            states = [state for _, state in self._bpf["tasks"].items() if state.pending == 1 + 1]
+            record = np.zeros(len(states), RECORD)
+            record["t"], record["kind"], record["where"] = time.monotonic_ns(), Kind.WRITEBACK, 1
+            record["pages"] = [state.pages for state in states]
+            record["phase"] = [state.phase for state in states]
+            self._keep(record)
+
+    def _flush(self) -> None:
+        for group in self._chunks():
+            self._spool.records(group)
+        if self._samples:
+            self._spool.document(
+                Frame.SAMPLE, {"rows": self._samples, "dropped": self._counters.dropped()}
+            )
+            self._samples = []
+        self.namer.refresh_unknown()
+        self.progress.spool_bytes = self._spool.bytes_written
+        self.progress.swapped = self._counters.seen()
+        self.progress.dropped = self._counters.dropped()
+
+    def _chunks(self) -> Iterator[Records]:
+        pending, self._pending, self._pending_rows = self._pending, [], 0
+        if pending:
+            joined = np.concatenate(pending)
+            self.namer.note(np.unique(joined["cgroup"]).tolist())
+            for at in range(0, len(joined), FLUSH_RECORDS):
+                yield joined[at : at + FLUSH_RECORDS]

@@ -1,0 +1,82 @@
+"""Settling matched rows: what only the future of a page decides, and the dense ids.
+
+Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load follows
+keeps its copy, and a content sampled after a load is what that load and the store before it carried. Forwards: pages
+get their ids in order of first appearance, and a store whose own length was not sampled takes the page's last.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .matchstate import OP_CONTENT, OP_DROPPED, OP_PRESSURE
+
+_STORE, _LOAD, _INVALIDATE = 0, 1, 2
+_NO_CLEN = np.uint16(0xFFFF)
+_COPY_STAYS = 8
+_ZERO = 2
+
+C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED = range(5)
+
+
+@njit(cache=True, nogil=True)
+def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
+    """One chunk, last row first. By page: ``next_op`` begins as 255, ``clen`` as null."""
+    for i in range(len(rows) - 1, -1, -1):
+        row = rows[i]
+        op, page = row.op, row.page
+        if op == OP_CONTENT:
+            clen[page] = row.clen
+        elif op == _INVALIDATE:
+            if next_op[page] == _LOAD or next_op[page] == _INVALIDATE:
+                row.op = OP_DROPPED
+                tally[C_DROPPED] += 1
+            else:
+                next_op[page] = _INVALIDATE
+                clen[page] = _NO_CLEN
+        elif op == _LOAD:
+            if next_op[page] == _LOAD:
+                row.flags |= _COPY_STAYS
+            if row.clen == _NO_CLEN:
+                row.clen = 0 if row.where == _ZERO else clen[page]
+            next_op[page] = _LOAD
+        elif op == _STORE:
+            if row.clen == _NO_CLEN:
+                row.clen = 0 if row.where == _ZERO else clen[page]
+            clen[page] = _NO_CLEN
+            next_op[page] = _STORE
+
+
+@njit(cache=True, nogil=True)
+def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, count: int, tally: Any) -> int:
+    """One chunk, first row first: fills ``order`` (dense id -> page), rewrites page ids, carries lengths.
+
+    ``dense`` begins as -1 and ``clen`` as null. Returns how many ids are given.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        page = np.int64(row.page)
+        if row.op > _INVALIDATE:
+            continue
+        if dense[page] < 0:
+            dense[page] = count
+            order[count] = page
+            count += 1
+        if row.op != _INVALIDATE:
+            if row.clen != _NO_CLEN:
+                tally[C_MEASURED] += 1
+                clen[page] = row.clen
+            elif clen[page] != _NO_CLEN:
+                row.clen = clen[page]
+                tally[C_CARRIED] += 1
+            else:
+                tally[C_UNKNOWN] += 1
+            tally[C_SLOT_ONLY] += row.origin
+        row.page = np.uint32(dense[page])
+    return count
+
+
+def is_pressure(op: Any) -> Any:
+    """Mask of the rows that belong in the pressure table."""
+    return op >= OP_PRESSURE
