@@ -1,18 +1,24 @@
 """``tmemlab datasets``: inspect, verify, convert and share traces."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-TRACE = click.argument("trace", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+from .datasets_convert import export_command, import_command
+from .datasets_options import JSON, TRACE, print_json
+
+if TYPE_CHECKING:
+    from ..datasets.read import Trace
 
 
 @click.group()
 def command() -> None:
     """Inspect, verify, convert and share traces."""
+
+
+for _other in (export_command, import_command):
+    command.add_command(_other)
 
 
 @command.command("info")
@@ -25,7 +31,7 @@ def info_command(trace: Path, as_json: bool) -> None:
 
     found = info(Trace.open(trace))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         from .datasets_tables import print_info
 
@@ -42,7 +48,7 @@ def verify_command(trace: Path, as_json: bool) -> int:
 
     problems = verify(trace)
     if as_json:
-        _print_json({"schema": "tmemlab.verify/1", "path": str(trace), "ok": not problems, "problems": problems})
+        print_json({"schema": "tmemlab.verify/1", "path": str(trace), "ok": not problems, "problems": problems})
     elif problems:
         for problem in problems:
             click.echo(f"tmemlab: {problem}", err=True)
@@ -51,5 +57,38 @@ def verify_command(trace: Path, as_json: bool) -> int:
     return TraceError.exit_code if problems else 0
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+@command.command("list")
+@JSON
+def list_command(as_json: bool) -> None:
+    """List the traces that ship with tmemlab."""
+    from ..datasets.bundled import bundled
+    from ..datasets.read import Trace
+
+    traces = {name: Trace.open(path) for name, path in bundled().items()}
+    if as_json:
+        print_json(
+            {"schema": "tmemlab.list/1", "traces": [_summary(name, trace) for name, trace in traces.items()]}
+        )
+    elif traces:
+        from .datasets_tables import print_list
+
+        print_list([_summary(name, trace) for name, trace in traces.items()])
+    else:
+        click.echo("this installation has no bundled trace", err=True)
+
+
+def _summary(name: str, trace: "Trace") -> dict[str, Any]:
+    manifest = trace.manifest
+    return {
+        "name": name,
+        "path": str(trace.path),
+        "events": len(trace),
+        "pages": trace.pages,
+        "duration_s": manifest.duration_ns / 1e9,
+        "kernel": manifest.kernel.release,
+        "ram_bytes": manifest.ram_bytes,
+        "bytes": sum(entry.bytes for entry in manifest.files.values()),
+        "complete": manifest.certificate.complete,
+        "license": manifest.license,
+        "workload": manifest.provenance.get("workload"),
+    }

@@ -54,6 +54,24 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=200)
 
 
+def print_list(traces: list[dict[str, Any]]) -> None:
+    """Print one line a trace."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("name", "events", "pages", "duration", "size", "kernel", "workload"):
+        table.add_column(heading, justify="right" if heading in ("events", "pages", "size") else "left")
+    for trace in traces:
+        table.add_row(
+            _text(trace["name"]),
+            format_count(trace["events"]),
+            format_count(trace["pages"]),
+            format_duration(trace["duration_s"]),
+            format_bytes(trace["bytes"]),
+            _text(trace["kernel"]),
+            _text(trace["workload"] or "-"),
+        )
+    _console().print(table)
+
+
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     clen, rates = found["clen"], (found["stores_per_s"], found["loads_per_s"])
     per_event = found["bytes_per_event"]

@@ -97,14 +97,17 @@ class Trace:
                 future.result()
         return out
 
-    def batches(self, *columns: str, size: int = 1 << 20) -> Iterator[dict[str, np.ndarray]]:
+    def batches(
+        self, *columns: str, size: int = 1 << 20, reverse: bool = False
+    ) -> Iterator[dict[str, np.ndarray]]:
         """The same columns in pieces of at most ``size`` events, in order, in bounded memory.
 
-        The next row group is decoded while the caller works on this one; a piece never spans two.
+        The next row group is decoded while the caller works on this one; a piece never spans two. With
+        ``reverse`` the last piece comes first; the events within a piece stay in time order.
         """
         if size < 1:
             raise InvalidInputError("a batch needs a size of at least 1")
-        return _stream(self._events, _event_columns(columns), size)
+        return _stream(self._events, _event_columns(columns), size, reverse)
 
     def table(self, name: str) -> pa.Table:
         """One of the tables beside events, whole."""
@@ -151,7 +154,9 @@ class Trace:
             )
 
 
-def _stream(files: list[TraceFile], names: list[str], size: int) -> Iterator[dict[str, np.ndarray]]:
+def _stream(
+    files: list[TraceFile], names: list[str], size: int, reverse: bool = False
+) -> Iterator[dict[str, np.ndarray]]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
 
         def start(file: TraceFile, group: int, rows: int) -> tuple[dict[str, np.ndarray], list[Future[None]]]:
@@ -160,9 +165,10 @@ def _stream(files: list[TraceFile], names: list[str], size: int) -> Iterator[dic
             return out, [pool.submit(file.read_into, out[n], group, n, null.get(n)) for n in names]
 
         def groups() -> Iterator[tuple[dict[str, np.ndarray], list[Future[None]]]]:
-            for file in files:
+            for file in reversed(files) if reverse else files:
                 file.check_content()
-                for group, rows in enumerate(file.row_groups):
+                order = list(enumerate(file.row_groups))
+                for group, rows in reversed(order) if reverse else order:
                     yield start(file, group, rows)
 
         source = groups()
@@ -173,7 +179,8 @@ def _stream(files: list[TraceFile], names: list[str], size: int) -> Iterator[dic
             for future in futures:
                 future.result()
             rows = len(next(iter(out.values()))) if out else 0
-            for at in range(0, rows, size):
+            starts = range(0, rows, size)
+            for at in reversed(starts) if reverse else starts:
                 yield {name: array[at : at + size] for name, array in out.items()}
             current = following
 

@@ -1,0 +1,30 @@
+"""What the commands under ``tmemlab datasets`` share: arguments, options and how results are printed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+TRACE = click.argument("trace", type=click.Path(path_type=Path))
+OUT = click.argument("out", type=click.Path(path_type=Path))
+FILE = click.argument("file", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` on stdout."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def report(as_json: bool, sentence: str, schema: str, **facts: Any) -> None:
+    """Say what was done: one sentence for people, or ``facts`` as JSON with its schema version."""
+    if as_json:
+        print_json({"schema": f"tmemlab.{schema}/1", **facts})
+    else:
+        click.echo(sentence)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}

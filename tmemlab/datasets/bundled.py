@@ -1,0 +1,20 @@
+"""The traces that ship with the package."""
+
+from pathlib import Path
+
+from ..errors import TmemlabError
+from .schema import MANIFEST_NAME
+
+_DIRECTORY = Path(__file__).parent / "bundled"
+
+
+def bundled(directory: Path = _DIRECTORY) -> dict[str, Path]:
+    """The bundled traces by name, in alphabetical order."""
+    return {path.parent.name: path.parent for path in sorted(directory.glob(f"*/{MANIFEST_NAME}"))}
+
+
+def default_trace(directory: Path = _DIRECTORY) -> Path:
+    """The trace that is used where none is given: the first by name. TmemlabError where there is none."""
+    for path in bundled(directory).values():
+        return path
+    raise TmemlabError("this installation has no bundled trace: give the trace to use")

@@ -1,0 +1,131 @@
+"""Writing a trace from somebody else's records: keys become dense page ids, what is not known is said."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from .. import __version__
+from ..units import PAGE_SIZE
+from .ids import DenseIds
+from .manifest import Certificate, ClenMethod, EventCounts, Kernel, Manifest, ProbeSet, Reconciliation
+from .schema import CGROUPS, EVENTS, PAGES, TASKS, Op, PageKind, Where
+from .write import TraceWriter
+
+_STEP = 1 << 20
+
+
+class ImportWriter:
+    """Writes a trace at ``out`` from events whose pages are named by keys of any kind.
+
+    ``what`` says in the manifest what was converted, ``kind`` is that of the manifest.
+    """
+
+    def __init__(self, out: Path, *, kind: str, what: str, page_kind: PageKind = PageKind.UNKNOWN) -> None:
+        self._writer = TraceWriter(out)
+        self._kind = kind
+        self._what = what
+        self._page_kind = page_kind
+        self._ids = DenseIds()
+        self._tasks: dict[tuple[int, str], int] = {}
+        self._cgroups: dict[str, int] = {"/": 0}
+        self._ops = np.zeros(len(Op), np.int64)
+        self._clens = 0
+        self._last_t = 0
+
+    @property
+    def events_written(self) -> int:
+        """Events handed in so far."""
+        return self._writer.events_written
+
+    def task(self, pid: int, comm: str) -> int:
+        """The row of tasks for a process; at most 65,536, the last of which stands for all further ones."""
+        if (pid, comm) not in self._tasks and len(self._tasks) >= 1 << 16:
+            return (1 << 16) - 1
+        return self._tasks.setdefault((pid, comm), len(self._tasks))
+
+    def cgroup(self, path: str) -> int:
+        """The row of cgroups for a path, limited like :meth:`task`."""
+        if path not in self._cgroups and len(self._cgroups) >= 1 << 16:
+            return (1 << 16) - 1
+        return self._cgroups.setdefault(path, len(self._cgroups))
+
+    def write(
+        self, t: np.ndarray, op: np.ndarray, key: np.ndarray, space: np.ndarray | None = None, **more: np.ndarray
+    ) -> None:
+        """Append events: ns since the beginning (int64), Op codes, page keys (uint64) and other columns."""
+        if len(t) == 0:
+            return
+        rows = len(t)
+        columns = {"t": t, "op": op, "page": self._ids.number(key, space)}
+        columns |= {name: np.zeros(rows, np.uint16) for name in ("cgroup", "task")}
+        columns |= {"where": np.full(rows, Where.UNKNOWN, np.uint8), "flags": np.zeros(rows, np.uint8)}
+        columns |= {name: array for name, array in more.items() if name in EVENTS.names}
+        self._writer.write_events(columns)
+        self._ops += np.bincount(op, minlength=len(Op))
+        self._clens += int((more["clen"] != 0xFFFF).sum()) if "clen" in more else 0
+        self._last_t = int(t[-1])
+
+    def close(self, *, ram_bytes: int | None = None, clock: str = "the source's", **provenance: Any) -> Manifest:
+        """Finish the trace. Where the source names no host, its RAM is taken to be the pages it touches."""
+        self._write_pages()
+        groups = {"path": list(self._cgroups), "limit_bytes": [None] * len(self._cgroups)}
+        self._writer.write_table("cgroups", pa.table(groups, schema=CGROUPS))
+        tasks = list(self._tasks) or [(0, "unknown")]
+        columns: dict[str, list[Any]] = {
+            "pid": [pid for pid, _ in tasks], "comm": [comm for _, comm in tasks], "cgroup": [0] * len(tasks),
+        }  # fmt: skip
+        self._writer.write_table("tasks", pa.table(columns, schema=TASKS))
+        footprint = max(1, len(self._ids)) * PAGE_SIZE
+        stores, loads, _ = (int(n) for n in self._ops)
+        note = "as complete as the file that it was converted from; there is no kernel's count to compare with"
+        return self._writer.close(
+            Manifest(
+                kind=self._kind,
+                created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                tool=f"tmemlab {__version__}",
+                kernel=Kernel("unknown", "unknown"),
+                cpus=0,
+                ram_bytes=ram_bytes or footprint,
+                clock=clock,
+                duration_ns=max(1, self._last_t),
+                probe_set=ProbeSet("import", f"converted from {self._what}", ["the host's memory and pressure"]),
+                events=EventCounts(0, 0, 0, 0, 0),
+                certificate=Certificate(True, Reconciliation(stores, 0), Reconciliation(loads, 0), note=note),
+                clen=ClenMethod("measured" if self._clens else "none", note=f"from {self._what}"),
+                provenance={
+                    "how": f"tmemlab datasets import --format {self._what}",
+                    "ram": "given" if ram_bytes else "unknown: the pages that the source touches are used",
+                    **provenance,
+                },
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.discard()
+
+    def _write_pages(self) -> None:
+        keys, spaces = self._ids.keys, self._ids.spaces
+        lowest = _lowest(keys, spaces)
+        for at in range(0, len(keys), _STEP):
+            part = slice(at, at + _STEP)
+            vpn = keys[part] - lowest[spaces[part]]
+            kinds = np.full(len(vpn), int(self._page_kind), np.uint8)
+            self._writer.write_table(
+                "pages", pa.table({"space": spaces[part], "vpn": vpn, "kind": kinds}, schema=PAGES)
+            )
+
+
+def _lowest(keys: np.ndarray, spaces: np.ndarray) -> np.ndarray:
+    """The lowest key of every space: page numbers are relative to it, so that no address is kept."""
+    lowest = np.full(int(spaces.max(initial=0)) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(lowest, spaces, keys)
+    return lowest
