@@ -13,6 +13,9 @@ DEFAULTS = (
 )  # fmt: skip
 """What a comparison without ``-p`` shows; the bounds first."""
 
+ACCESS_DEFAULTS = ("bounds.clairvoyant:bypass=off", "order.lru", "order.fifo")
+"""The same for an access trace, where a missing page has to be taken in."""
+
 
 def all_policies() -> dict[str, type[Policy]]:
     """Every policy by name, families in alphabetical order. A file in a family folder is all it takes."""

@@ -161,6 +161,8 @@ class Policy:
     """Kernel version and function, or paper."""
     needs_future: ClassVar[bool] = False
     """Wants ``w.host.next_load`` at each store: clairvoyant bounds only."""
+    takes_accesses: ClassVar[bool] = False
+    """Can also run an access trace: its order is meaningful without stores and loads."""
     store: ClassVar[Hook]
     load: ClassVar[Hook] = load_drops
     wake: ClassVar[Hook] = never_wakes

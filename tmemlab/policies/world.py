@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import carray, from_dtype, types
+from numba import carray, from_dtype, njit, types
 from numba.extending import (
     NativeValue,
     intrinsic,
@@ -22,6 +22,8 @@ from numba.extending import (
 )
 
 from .layout import HOST, PAGE, SIZE_CLASS
+
+_PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
 
 FIELDS = {
     "host": HOST,
@@ -122,6 +124,27 @@ def _host_record(typingctx: Any, address: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
     return HOST_TYPE(types.int64), codegen
+
+
+@intrinsic
+def _prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at ``address``, for writing."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        )
+        builder.call(function, [builder.inttoptr(args[0], pointer), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@njit(cache=True)
+def prefetch_page(w: Any, page: int) -> None:
+    """Start loading a page's record: an event soon to come will need it."""
+    _prefetch(_entry(w, _PAGES_ADDRESS) + page * _PAGE_BYTES)
 
 
 def _make_view(name: str, index: int, dtype: Any) -> None:

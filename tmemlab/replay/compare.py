@@ -9,6 +9,7 @@ from typing import Any
 
 from ..datasets.read import Trace
 from ..errors import InvalidInputError, TraceError
+from ..policies.catalogue import ACCESS_DEFAULTS, DEFAULTS, parse_policy
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE, parse_size_or_share
 from .host import Host, build_host
@@ -58,7 +59,7 @@ class Comparison:
 
 def compare(
     path: Path | str,
-    policies: Sequence[Policy],
+    policies: Sequence[Policy] | None = None,
     *,
     ram_bytes: int | None = None,
     pool: str | None = None,
@@ -68,7 +69,7 @@ def compare(
     allow_lossy: bool = False,
     on_done: Callable[[Score], None] | None = None,
 ) -> Comparison:
-    """Replay the trace at ``path`` through each policy.
+    """Replay the trace at ``path`` through each policy; the default ones where none is given.
 
     pool: a size or a percentage of RAM that limits every pool which has a limit. on_done is called, in any
     order, as policies finish. The scores do not depend on the number of threads.
@@ -80,6 +81,16 @@ def compare(
             f"{trace.path} is incomplete: {trace.manifest.events.dropped} events are known to be missing; "
             "record again, or replay it as it is with --allow-lossy"
         )
+    access = trace.manifest.kind == "access"
+    if not policies:
+        policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
+    if access:
+        unfit = [policy.name for policy in policies if not policy.takes_accesses]
+        if unfit:
+            raise InvalidInputError(
+                f"{', '.join(unfit)} runs on swap traffic, and {trace.path} is a trace of page accesses: "
+                "choose order.* or bounds.clairvoyant"
+            )
     host = build_host(trace, ram_bytes, disk)
     columns = prepare(trace)
     pool_bytes = parse_size_or_share(pool, host.ram * PAGE_SIZE) if pool else None

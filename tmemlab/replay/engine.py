@@ -21,6 +21,7 @@ from ..policies.interface import (
     ZERO,
 )
 from ..policies.mechanics import disk_write, enter_pool, free_pages, has_more_than, leave_pool
+from ..policies.world import prefetch_page
 
 # isort: split
 from numba import njit, types
@@ -28,6 +29,9 @@ from numba import njit, types
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
 _W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
+
+_FAR, _NEAR = 16, 8
+"""Events ahead at which records, and then their neighbours, are prefetched."""
 
 LATENCY_BUCKETS = 40 * 8
 """Histogram of load latencies: eight steps a power of two, ns."""
@@ -220,8 +224,16 @@ def run(
     next_sample = balance[at, 0] if at < samples else NEVER
     wants_future = next_load.shape[0] > 0
     wants_found = found.shape[0] > 0
+    # The page table is larger than the caches: ask for a page's record a few events ahead and, when that has
+    # come, for its neighbours on the list, which unlinking will touch.
+    ahead = events - _FAR
     i = start
     while i < events:
+        if i < ahead:
+            prefetch_page(w, page[i + _FAR])
+            near = page[i + _NEAR]
+            prefetch_page(w, w.pages[near].prev)
+            prefetch_page(w, w.pages[near].next)
         now = t[i]
         if now >= until:
             break

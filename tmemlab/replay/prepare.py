@@ -13,6 +13,7 @@ from ..datasets.schema import NO_CLEN, Flag, Op, Where
 from ..errors import TraceError
 from ..policies import compiled  # noqa: F401
 from ..policies.interface import NEVER
+from ..units import PAGE_SIZE
 
 _STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
 _COPY_STAYS = int(Flag.COPY_STAYS)
@@ -123,8 +124,6 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
         if len(known) > 65536:
             known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
         return np.sort(known), trace.manifest.clen.method
-    if trace.manifest.kind == "access":
-        return np.array([4096], np.uint16), "none: an access trace"
     samples = trace.table("samples")
     pool = samples["pool_bytes"].drop_null().to_numpy()
     stored = samples["pool_stored_bytes"].drop_null().to_numpy()
@@ -150,8 +149,12 @@ def prepare(trace: Trace) -> Columns:
     group = np.zeros(pages, np.uint16)
     counts = np.zeros(3, np.int64)
     _survey(op, page, where, read["cgroup"], flags, first, group, counts)
-    known, source = measured_lengths(trace, clen)
-    _fill_lengths(op, page, where, clen, pages, known)
+    if trace.manifest.kind == "access":
+        clen[:] = PAGE_SIZE  # the resident set in front of the pool holds whole pages
+        known, source = clen[:1], "whole pages: an access trace"
+    else:
+        known, source = measured_lengths(trace, clen)
+        _fill_lengths(op, page, where, clen, pages, known)
     return Columns(
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known,

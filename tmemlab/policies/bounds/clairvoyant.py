@@ -143,6 +143,7 @@ class Clairvoyant(Policy):
         "L. A. Belady, A study of replacement algorithms for a virtual-storage computer, IBM Syst. J. 5(2), 1966",
     )
     needs_future = True
+    takes_accesses = True
     store = store
     load = load
 

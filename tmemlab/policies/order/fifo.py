@@ -22,6 +22,7 @@ class FIFO(Policy):
     )
 
     sources = ("textbook; checked against libCacheSim's FIFO",)
+    takes_accesses = True
     store = store  # the oldest goes; only LRU's loads make a page newer
     load = load_keeps
 

@@ -45,6 +45,7 @@ class LRU(Policy):
     )
 
     sources = ("textbook; checked against libCacheSim's LRU",)
+    takes_accesses = True
     store = store
     load = load
 

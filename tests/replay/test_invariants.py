@@ -1,0 +1,130 @@
+"""What must hold after every event, whatever the policy and its parameters."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tmemlab.policies.catalogue import all_policies
+from tmemlab.policies.interface import LISTS, POOL, RESIDENT, Policy
+from tmemlab.replay.engine import LATENCY_BUCKETS, run
+from tmemlab.replay.host import Host
+from tmemlab.replay.prepare import Columns, next_loads
+from tmemlab.replay.world import State
+from tmemlab.replay.zsmalloc import class_tables
+
+from .build import I, L, S, columns, dense, host
+
+POLICIES = all_policies()
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Columns:
+    """Legal traces of up to 200 events over 30 pages of two cgroups with mixed lengths, some zero."""
+    stored: set[int] = set()
+    events = []
+    for page in draw(st.lists(st.integers(0, 29), min_size=1, max_size=200)):
+        op = draw(st.sampled_from([S, L, L, I])) if page in stored else S
+        (stored.add if op == S else stored.discard)(page)
+        events.append((op, page, draw(st.sampled_from([0, 40, 900, 2100, 3700, 4096]))))
+    ids = dense([e[1] for e in events])
+    built = [(op, page, clen) for (op, _, clen), page in zip(events, ids, strict=True)]
+    return columns(
+        built, step_ns=draw(st.sampled_from([500, 50_000])), cgroups=[i % 2 for i in range(max(ids) + 1)]
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy with any parameters within their ranges, limits small enough to matter."""
+    kind = draw(st.sampled_from(list(POLICIES.values())))
+    values = {}
+    for param in kind.params():
+        if param.choices:
+            values[param.name] = draw(st.sampled_from(param.choices))
+        elif param.name == "max_pool_pages":
+            values[param.name] = draw(st.integers(0, 12))
+        elif isinstance(param.default, int):
+            values[param.name] = draw(st.integers(int(param.low or 0), min(int(param.high or 64), 4096)))
+        else:
+            values[param.name] = draw(st.floats(param.low or 0, min(param.high or 64, 100)))
+    return kind(**values)
+
+
+def check(state: State, cols: Columns) -> None:
+    h = state.world.host
+    pages = state.pages[: cols.pages]
+    inside = pages[pages["place"] == POOL]
+    assert h.pool_count == len(inside)
+    assert h.pool_bytes == inside["clen"].astype(int).sum()
+    class_of, classes = class_tables()
+    by_class = Counter(inside["zclass"].tolist())
+    assert Counter(class_of[inside["clen"]].tolist()) == by_class
+    expected = sum(-(-n // int(classes[c]["objects"])) * int(classes[c]["pages"]) for c, n in by_class.items())
+    assert h.pool_pages == expected
+    assert h.resident == (pages["place"] == RESIDENT).sum()
+    on_lists = []
+    for head in range(len(state.pages) - LISTS, len(state.pages)):
+        at = int(state.pages[head]["next"])
+        while at != head:
+            on_lists.append(at)
+            assert state.pages[state.pages[at]["next"]]["prev"] == at
+            at = int(state.pages[at]["next"])
+    assert len(on_lists) == len(set(on_lists))
+    assert set(on_lists) <= set(np.flatnonzero(pages["place"] == POOL).tolist())
+
+
+def step_through(cols: Columns, policy: Policy, on: Host) -> State:
+    state = State.at_start(cols, on, policy, 0)
+    kind = type(policy)
+    hooks = [h.native for h in (kind.store, kind.load, kind.wake, kind.pressure)]
+    future = next_loads(cols.op, cols.page, cols.pages) if policy.needs_future else np.zeros(0, np.int64)
+    costs, histogram = np.array([1500, 2000]), np.zeros(LATENCY_BUCKETS, np.int64)
+    series, found = np.full((1, 4), -1, np.int64), np.zeros(0, np.uint8)
+    at = 0
+    while at < cols.events:
+        at = run(
+            state.world, cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram,
+            series, found, False, at, int(cols.t[at]) + 1, *hooks,
+        )  # fmt: skip
+        check(state, cols)
+    h = state.world.host
+    assert h.accepted + h.rejected + h.refused + h.zero_stores == cols.stores
+    assert (
+        h.loads_pool + h.loads_disk + h.loads_zero + h.loads_resident
+        == cols.loads
+        == histogram.sum() + (h.loads_resident)
+    )
+    assert h.invalidates == cols.invalidates
+    return state
+
+
+@given(traces(), policies(), st.sampled_from([(1 << 20, 1 << 20), (160, 140), (160, 3)]))
+@settings(max_examples=400, deadline=None)
+def test_every_page_is_in_one_place_and_the_pool_adds_up(
+    cols: Columns, policy: Policy, memory: tuple[int, int]
+) -> None:
+    ram, free = memory
+    step_through(cols, policy, host(ram, free, marks=(10, 12, 15)))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_runs_at_both_ends_of_every_parameter(name: str) -> None:
+    rng = np.random.default_rng(3)
+    stored: set[int] = set()
+    events = []
+    for page in rng.integers(0, 60, 600).tolist():
+        op = L if page in stored else S
+        (stored.add if op == S else stored.discard)(page)
+        events.append((op, page, int(rng.integers(60, 4097))))
+    ids = dense([e[1] for e in events])
+    cols = columns([(op, page, clen) for (op, _, clen), page in zip(events, ids, strict=True)])
+    kind = POLICIES[name]
+    settings = [kind()]
+    for param in kind.params():
+        ends = param.choices or tuple(end for end in (param.low, param.high) if end is not None)
+        settings += [kind(**{param.name: type(param.default)(end)}) for end in ends]
+    for policy in settings:
+        step_through(cols, policy, host(400, 300, marks=(10, 12, 15)))
