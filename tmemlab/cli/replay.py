@@ -53,12 +53,12 @@ def command(
     from contextlib import nullcontext
 
     from ..datasets.bundled import default_trace
-    from ..policies.catalogue import DEFAULTS, parse_policy
+    from ..policies.catalogue import parse_policy
     from ..replay.compare import compare
     from ..replay.report import print_comparison, write_html
     from ..replay.score import Score, StormPlan
 
-    chosen = [parse_policy(text) for text in (policies or DEFAULTS)]
+    chosen = [parse_policy(text) for text in policies]
     path = trace or default_trace()
     finished: list[Score] = []
     status: Any = nullcontext()
@@ -66,13 +66,13 @@ def command(
         from rich.console import Console
 
         status = Console(stderr=True).status(
-            f"replaying {path.name} through {len(chosen)} policies (the first run compiles)"
+            f"replaying {path.name} (the first run compiles for about half a minute)"
         )
 
     def on_done(row: Score) -> None:
         finished.append(row)
         if on_terminal():
-            status.update(f"{len(finished)} of {len(chosen)} policies done, {row.name} last")
+            status.update(f"{row.name} done, {len(finished)} in all")
 
     with status:
         result = compare(

@@ -45,6 +45,7 @@ HOST = np.dtype(
         # the clock, ns since the trace began
         ("now", "i8"),
         ("wake", "i8"),
+        ("sample", "i8"),  # number of the next sample of the host's memory
         # memory, pages
         ("ram", "i8"),
         ("base_free", "i8"),  # what would be free if the pool were empty

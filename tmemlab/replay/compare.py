@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from ..datasets.read import Trace
@@ -102,13 +103,18 @@ def compare(
         if columns.events >= 2**31 - 1:
             raise InvalidInputError("clairvoyant policies take traces of up to 2^31 events: slice the trace")
         future = next_loads(columns.op, columns.page, columns.pages)
+    cancelled = Event()
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool_of_threads:
-        running = [pool_of_threads.submit(score, columns, host, policy, plan, future) for policy in limited]
+        running = [
+            pool_of_threads.submit(score, columns, host, policy, plan, future, cancelled=cancelled)
+            for policy in limited
+        ]
         try:
             for done in as_completed(running):
                 if on_done:
                     on_done(done.result())
         except BaseException:
+            cancelled.set()
             for waiting in running:
                 waiting.cancel()
             raise

@@ -218,9 +218,7 @@ def run(
     h = w.host
     events = t.shape[0]
     samples = balance.shape[0]
-    at = 0  # the next sample
-    while at < samples and balance[at, 0] <= h.now:
-        at += 1
+    at = h.sample
     next_sample = balance[at, 0] if at < samples else NEVER
     wants_future = next_load.shape[0] > 0
     wants_found = found.shape[0] > 0
@@ -254,6 +252,7 @@ def run(
             if free < h.watermark_min and at + 1 < samples:
                 h.below_min_ns += balance[at + 1, 0] - balance[at, 0]
             at += 1
+            h.sample = at
             next_sample = balance[at, 0] if at < samples else NEVER
         if now >= h.wake:
             wake(w, 0)

@@ -41,12 +41,12 @@ DISKS = {
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU time of single operations, ns. Defaults: see benchmarks/page_costs.py."""
+    """CPU time of single operations, ns: round figures, near what benchmarks/page_costs.py measures."""
 
     fault: int = 1_500
-    compress: int = 6_000
-    decompress: int = 2_000
-    zero_page: int = 250
+    compress: int = 8_000
+    decompress: int = 2_500
+    zero_page: int = 1_000
     """To zero 4096 bytes of fresh memory: how fast the storm can mlock."""
     drop_file_page: int = 300
 

@@ -1,12 +1,14 @@
 """One replay: a trace, a policy, a host and a seed in; one row of scores out. Pure, and safe in threads."""
 
 from dataclasses import asdict, dataclass, field
+from threading import Event
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import TmemlabError
 from ..policies.interface import NEVER, Policy
 from ..units import PAGE_SIZE
 from .engine import LATENCY_BUCKETS, run
@@ -15,6 +17,9 @@ from .oom import OomRisk, assess
 from .prepare import Columns
 from .storm import storm
 from .world import State
+
+_PAUSES = 32
+"""A replay looks up at least this often, to see whether it was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,12 @@ def score(
     plan: StormPlan,
     next_load: npt.NDArray[np.int64] | None = None,
     keep_found: bool = False,
+    cancelled: Event | None = None,
 ) -> Score:
     """Replay the whole trace through one policy.
 
     next_load: from :func:`.prepare.next_loads`, for a policy with ``needs_future``. Storms are skipped for
-    an access trace, which has no host.
+    an access trace, which has no host. Raises TmemlabError soon after ``cancelled`` is set.
     """
     kind = type(policy)
     hooks = [h.native for h in (kind.store, kind.load, kind.wake, kind.pressure)]
@@ -133,13 +139,17 @@ def score(
     began = perf_counter()
     in_storms = 0.0
     at = 0
-    for number, moment in enumerate([*moments, NEVER]):
+    storms = iter(enumerate(moments))
+    number, moment = next(storms, (0, NEVER))
+    for pause in sorted([*moments, *np.linspace(0, duration, _PAUSES).astype(np.int64), NEVER]):
+        if cancelled is not None and cancelled.is_set():
+            raise TmemlabError("the replay was cancelled")
         at = run(
             state.world, columns.t, columns.op, columns.page, columns.flags, columns.clen, future, host.balance,
-            costs, histogram, series, found, access, at, moment,
+            costs, histogram, series, found, access, at, pause,
             *hooks,
         )  # fmt: skip
-        if scratch is None or moment == NEVER:
+        if scratch is None or pause != moment or moment == NEVER:
             continue
         paused = perf_counter()
         scratch.copy_from(state)
@@ -151,6 +161,7 @@ def score(
             int(plan.fraction * host.ram), outcomes[number],
             hooks[0], *hooks[2:],
         )  # fmt: skip
+        number, moment = next(storms, (0, NEVER))
         in_storms += perf_counter() - paused
     elapsed = perf_counter() - began - in_storms
     h = state.world.host

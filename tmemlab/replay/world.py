@@ -38,7 +38,10 @@ class State:
         self.class_of, self.classes = class_tables()
         numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
         self.own = np.zeros(policy.registers(total), np.int64)
-        self.world = World(self.host, self.pages, self.classes, self.class_of, numbers, self.own)
+        self.lengths = np.zeros(LISTS, np.int64)
+        self.world = World(
+            self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths
+        )
 
     @classmethod
     def at_start(cls, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> "State":
@@ -85,3 +88,4 @@ class State:
         self.pages[:] = other.pages
         self.classes[:] = other.classes
         self.own[:] = other.own
+        self.lengths[:] = other.lengths
