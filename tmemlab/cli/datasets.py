@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .datasets_convert import export_command, import_command
-from .datasets_options import JSON, TRACE, print_json
+from .datasets_options import JSON, TRACE, print_json, report
+from .datasets_share import anonymize_command, merge_command, pack_command, slice_command, unpack_command
 
 if TYPE_CHECKING:
     from ..datasets.read import Trace
@@ -17,7 +18,10 @@ def command() -> None:
     """Inspect, verify, convert and share traces."""
 
 
-for _other in (export_command, import_command):
+_OTHERS = (
+    export_command, import_command, slice_command, merge_command, anonymize_command, pack_command, unpack_command,
+)  # fmt: skip
+for _other in _OTHERS:
     command.add_command(_other)
 
 
@@ -55,6 +59,22 @@ def verify_command(trace: Path, as_json: bool) -> int:
     else:
         click.echo(f"{trace} is sound")
     return TraceError.exit_code if problems else 0
+
+
+@command.command("recover")
+@click.argument("recording", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where the trace goes; in place of RECORDING by default."
+)
+@JSON
+def recover_command(recording: Path, out: Path | None, as_json: bool) -> None:
+    """Make a trace of a RECORDING whose recorder was killed; it lacks at most the last second."""
+    from ..collect.recover import recover
+
+    made = recover(recording, out)
+    sentence = f"{made.path}: {made.events:,} events; {made.lost_note}"
+    facts = {"path": str(made.path), "events": made.events, "complete": made.complete, "lost": made.lost_note}
+    report(as_json, sentence, "recover", **facts)
 
 
 @command.command("list")

@@ -53,8 +53,6 @@ def export_csv(trace: Trace, path: Path, *, requests: str = "") -> int:
             for name in COLUMNS:
                 values = batch["task" if name in ("pid", "comm") else name][chosen]
                 if name in names:
-                    if len(values) and int(values.max()) >= len(names[name]):
-                        raise TraceError(f"{trace.path} has an event whose {name} does not exist: verify it")
                     columns[name] = pc.take(names[name], pa.array(values))
                 elif name in _NULLS:
                     columns[name] = pa.array(values, mask=values == _NULLS[name])

@@ -22,9 +22,7 @@ def info(trace: Trace) -> dict[str, Any]:
     by_cgroup = np.zeros(1 << 16, np.int64)
     clen = np.zeros(1 << 16, np.int64)
     for batch in trace.batches("op", "where", "task", "cgroup", "clen"):
-        both = np.minimum(batch["op"], len(Op) - 1) * np.uint8(len(Where)) + np.minimum(
-            batch["where"], len(Where) - 1
-        )
+        both = batch["op"] * np.uint8(len(Where)) + batch["where"]
         placed += np.bincount(both, minlength=placed.size).reshape(placed.shape)
         by_task += np.bincount(batch["task"], minlength=1 << 16)
         by_cgroup += np.bincount(batch["cgroup"], minlength=1 << 16)
@@ -84,4 +82,4 @@ def _by_name(counts: np.ndarray) -> dict[str, int]:
 
 def _top(counts: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
     order = np.argsort(-counts, kind="stable")[:_TOP]
-    return [{"name": names[i], "events": int(counts[i])} for i in order if counts[i] and i < len(names)]
+    return [{"name": names[i], "events": int(counts[i])} for i in order if counts[i]]

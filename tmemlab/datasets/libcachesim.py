@@ -57,8 +57,7 @@ def export_libcachesim(trace: Trace, path: Path, *, requests: str = "all", size:
                     records["size"] = np.where(clen == NO_CLEN, PAGE_SIZE, np.maximum(clen, 1))
                 end -= len(page)
                 nexts = np.empty(len(page), np.int64)
-                if not link(page, following, nexts, end):
-                    raise TraceError(f"{trace.path} has a page id that is not in pages: verify it")
+                link(page, following, nexts, end)
                 records["next"] = nexts
                 raw.seek(end * RECORD.itemsize)
                 raw.write(records.tobytes())
@@ -112,10 +111,7 @@ def _records(path: Path) -> Iterator[np.ndarray]:
 
 
 @njit(cache=True, nogil=True)
-def _link(page: Any, following: Any, out: Any, start: Any) -> Any:
+def _link(page: Any, following: Any, out: Any, start: Any) -> None:
     for i in range(len(page) - 1, -1, -1):
-        if page[i] >= len(following):
-            return False
         out[i] = following[page[i]]
         following[page[i]] = start + i + 1  # libCacheSim counts requests from 1
-    return True

@@ -11,6 +11,12 @@ from ..errors import InvalidInputError
 from .parquet import disk_errors
 
 
+def refuse_existing(path: Path) -> None:
+    """InvalidInputError where there is anything at ``path``."""
+    if path.exists() or path.is_symlink():
+        raise InvalidInputError(f"{path} already exists: name a file that does not, or remove it")
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A binary stream, readable and writable, that becomes ``path`` (0600) at the end of the block.
@@ -18,8 +24,7 @@ def new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     Also the temporary name, beside which the caller may put files of its own. InvalidInputError where ``path``
     exists; TmemlabError where the disk refuses. An exception removes what was written.
     """
-    if path.exists() or path.is_symlink():
-        raise InvalidInputError(f"{path} already exists: name a file that does not, or remove it")
+    refuse_existing(path)
     with disk_errors(path):
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from ..errors import InvalidInputError, TraceError
 from .files import TraceFile
 from .manifest import Manifest
-from .schema import EVENTS, TABLES
+from .schema import EVENTS, TABLES, Flag, Op, Where
 from .write import SENTINELS
 
 _MAX_ROWS = {"cgroups": 1 << 16, "tasks": 1 << 16, "pages": 1 << 32}
@@ -95,19 +95,21 @@ class Trace:
             # a wrong checksum says more than what Arrow makes of the damage
             for future in [*checks, *decoded]:
                 future.result()
-        return out
+        return self._check_codes(out)
 
     def batches(
-        self, *columns: str, size: int = 1 << 20, reverse: bool = False
+        self, *columns: str, size: int = 1 << 20, reverse: bool = False, checked: bool = True
     ) -> Iterator[dict[str, np.ndarray]]:
         """The same columns in pieces of at most ``size`` events, in order, in bounded memory.
 
         The next row group is decoded while the caller works on this one; a piece never spans two. With
-        ``reverse`` the last piece comes first; the events within a piece stay in time order.
+        ``reverse`` the last piece comes first; the events within a piece stay in time order. ``checked``
+        makes an id or code without a meaning a TraceError, as :meth:`events` always does.
         """
         if size < 1:
             raise InvalidInputError("a batch needs a size of at least 1")
-        return _stream(self._events, _event_columns(columns), size, reverse)
+        stream = _stream(self._events, _event_columns(columns), size, reverse)
+        return map(self._check_codes, stream) if checked else stream
 
     def table(self, name: str) -> pa.Table:
         """One of the tables beside events, whole."""
@@ -144,6 +146,20 @@ class Trace:
         if name not in self._tables:
             raise InvalidInputError(f"a trace has no table {name!r}: it has {', '.join(TABLES)}")
         return self._tables[name]
+
+    def _check_codes(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compiled code indexes arrays with these values and does not look whether they are inside."""
+        limits = {
+            "page": self.pages, "cgroup": self.rows("cgroups"), "task": self.rows("tasks"),
+            "op": len(Op), "where": len(Where), "flags": sum(Flag) + 1,
+        }  # fmt: skip
+        for name, limit in limits.items():
+            if name in columns and len(columns[name]) and int(columns[name].max()) >= limit:
+                raise TraceError(
+                    f"{self.path} is damaged: events.{name} has {columns[name].max()}, and nothing beyond "
+                    f"{limit - 1} means anything; verify it"
+                )
+        return columns
 
     def _check_memory(self, needed: int) -> None:
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,181 @@
+"""Nothing that identifies is left, and nothing that a replay needs is lost."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.datasets.test_convert import walk
+from tests.factory import make_trace, sample
+from tmemlab.datasets.anonymize import anonymize
+from tmemlab.datasets.manifest import (
+    Certificate,
+    ClenMethod,
+    Kernel,
+    ProbeSet,
+    Reconciliation,
+    StartEnd,
+    SwapDevice,
+)
+from tmemlab.datasets.read import Trace
+from tmemlab.datasets.schema import SAMPLES
+from tmemlab.datasets.verify import verify
+from tmemlab.errors import InvalidInputError
+
+# every string here is planted somewhere in the trace and must be nowhere afterwards
+SECRETS = {
+    "comm": "acme-billing",
+    "comm2": "acme-rare",
+    "cgroup": "customer-4711",
+    "inner": "tenant-x",
+    "swap": "/dev/acme-vg",
+    "release": "6.18.0-acmehost",
+    "tool": "acme-wrapper",
+    "reason": "acme-reason",
+    "note": "acme-note",
+    "clen": "acme-clen",
+    "workload": "acme-workload",
+    "command": "acme-command",
+    "extra": "acme-extra",
+    "gap": "acme-gap",
+    "zswap": "acme zswap",
+    "zram": "/dev/acme-zram",
+    "license": "© acme 2026",
+    "pid": "31337",
+    "created": "03:04:05",
+    "blind": "acme-blind",
+    "psi": "778899001",
+    "clock": "acme clock",
+}
+
+
+def secretive(path, **more):
+    events = walk(600, 80)
+    stores, loads = (sum(e[1] == op for e in events) for op in (0, 1))
+    columns = {"task": 0, "cgroup": 1}
+    events = [(*e, columns | ({"task": 1, "cgroup": 2} if i % 100 == 0 else {})) for i, e in enumerate(events)]
+    manifest = {
+        "kernel": Kernel(SECRETS["release"], "x86_64", extra={"node": SECRETS["extra"]}),
+        "tool": SECRETS["tool"],
+        "clock": SECRETS["clock"],
+        "probe_set": ProbeSet("tracepoint", SECRETS["reason"], [SECRETS["blind"]]),
+        "certificate": Certificate(
+            False, Reconciliation(stores, 0, stores), Reconciliation(loads, 0, loads),
+            gaps=[{"from_ns": 1, "to_ns": 2, "reason": SECRETS["gap"]}], note=SECRETS["note"],
+        ),
+        "clen": ClenMethod("sampled", "lz4", 5, SECRETS["clen"]),
+        "swap": [SwapDevice(SECRETS["swap"], "partition", 1 << 30, -2)],
+        "zswap": StartEnd({"max_pool_percent": "20", "x": SECRETS["zswap"]}, {"compressor": "zstd"}),
+        "zram": [{"disksize": 5, "backing_dev": SECRETS["zram"], "algorithm": "lzo-rle"}],
+        "license": SECRETS["license"],
+        "provenance": {"workload": SECRETS["workload"], "command": [SECRETS["command"]]},
+        "extra": {"hostname": SECRETS["extra"]},
+    }  # fmt: skip
+    boot = int(SECRETS["psi"])
+    return make_trace(
+        path, events, manifest=manifest,
+        tasks=[(31337, SECRETS["comm"], 1), (31338, SECRETS["comm2"], 2)],
+        cgroups=[("/", None), (f"/{SECRETS['cgroup']}", 5), (f"/{SECRETS['cgroup']}/{SECRETS['inner']}", None)],
+        samples=[sample(t * 10**9, psi_some_us=boot + t, zswpin=boot + 2 * t) for t in range(100)],
+        pages=[(7, 0x7F31_3373_1337 + i, 0) for i in range(max(e[2] for e in events) + 1)],
+        pressure=[(5, 4, 2, 1, 100)],
+        **more,
+    )  # fmt: skip
+
+
+def everything(path):
+    """All bytes and all decoded values of a trace as one text."""
+    parts = []
+    for file in path.iterdir():
+        parts.append(file.read_bytes().decode("latin-1"))
+        if file.suffix == ".parquet":
+            table = pq.read_table(file)
+            parts += [str(table.schema.metadata), str(pq.read_metadata(file).metadata)]
+            parts += ["\n".join(map(str, table[name].unique().to_pylist())) for name in table.column_names]
+    return "\n".join(parts)
+
+
+def test_no_identifying_string_is_left(tmp_path):
+    path = secretive(tmp_path / "t")
+    before = everything(path)
+    anonymize(Trace.open(path), tmp_path / "a", k=100)
+    anonymize(Trace.open(path), tmp_path / "b")
+    for secret in [*SECRETS.values(), str(0x7F31_3373_1337)]:
+        escaped = json.dumps(secret)[1:-1]
+        assert secret in before or escaped in before, f"{secret} was never there: the test proves nothing"
+        for out in ("a", "b"):
+            after = everything(tmp_path / out)
+            assert secret not in after, secret
+            assert escaped not in after, secret
+    assert verify(tmp_path / "a") == []
+    assert verify(tmp_path / "b") == []
+
+
+def test_what_a_replay_reads_is_the_same(tmp_path):
+    before = Trace.open(secretive(tmp_path / "t"))
+    anonymize(before, tmp_path / "a")
+    after = Trace.open(tmp_path / "a")
+    one, two = before.events(), after.events()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+    assert after.column("pages", "vpn").tolist() == list(range(before.pages))
+    assert set(after.column("pages", "space").tolist()) == {0}
+    for name in SAMPLES.names:
+        was, now = before.column("samples", name), after.column("samples", name)
+        np.testing.assert_array_equal(np.diff(was), np.diff(now))
+        if name not in ("psi_some_us", "zswpin"):
+            np.testing.assert_array_equal(was, now)
+    for name in ("kind", "ram_bytes", "cpus", "duration_ns", "events"):
+        assert getattr(after.manifest, name) == getattr(before.manifest, name)
+    assert after.manifest.zswap.start == {"max_pool_percent": "20"}
+    assert after.manifest.zram == [{"disksize": 5, "algorithm": "lzo-rle"}]
+    assert after.manifest.swap[0].size_bytes == 1 << 30
+    assert after.manifest.kernel.release == "6.18.0"
+    assert (after.manifest.anonymised, before.manifest.anonymised) == (True, False)
+
+
+def test_names_are_equal_under_one_key_and_unlike_under_another(tmp_path):
+    trace = Trace.open(secretive(tmp_path / "t"))
+    tables = []
+    for name, key in (("a", b"k" * 32), ("b", b"k" * 32), ("c", b"x" * 32), ("d", None), ("e", None)):
+        anonymize(trace, tmp_path / name, key=key)
+        found = Trace.open(tmp_path / name)
+        tables.append((found.table("tasks").to_pylist(), found.table("cgroups").to_pylist()))
+    assert tables[0] == tables[1]
+    names = [tuple(row["comm"] for row in tasks) for tasks, _ in tables]
+    assert len(set(names[1:])) == 4
+    paths = [row["path"] for row in tables[0][1]]
+    assert paths[0] == "/"
+    assert paths[2].startswith(paths[1] + "/g-")
+    with pytest.raises(InvalidInputError, match="could be guessed"):
+        anonymize(trace, tmp_path / "f", key=b"short")
+
+
+def test_rare_groups_become_one(tmp_path):
+    trace = Trace.open(secretive(tmp_path / "t"))
+    anonymize(trace, tmp_path / "a", k=7)
+    found = Trace.open(tmp_path / "a")
+    assert [row["comm"] for row in found.table("tasks").to_pylist()][1] == "merged"
+    assert [row["path"] for row in found.table("cgroups").to_pylist()].count("/merged") == 1
+    assert found.rows("cgroups") == 2  # "/" has no event at all and the inner one six
+    np.testing.assert_array_equal(found.events("task")["task"], trace.events("task")["task"])
+    assert found.table("pressure").to_pylist()[0]["task"] == 1
+    report = found.manifest.extra["redaction"]
+    assert (report["commands"], report["commands_merged"], report["cgroups_merged"], report["k"]) == (2, 1, 2, 7)
+
+
+def test_times_can_be_coarsened(tmp_path):
+    trace = Trace.open(secretive(tmp_path / "t"))
+    anonymize(trace, tmp_path / "a", coarsen_ns=10**6)
+    was, now = trace.events("t")["t"], Trace.open(tmp_path / "a").events("t")["t"]
+    assert now.tolist() == [t // 10**6 * 10**6 for t in was.tolist()]
+    assert verify(tmp_path / "a") == []
+
+
+def test_the_report_names_what_was_dropped(tmp_path):
+    manifest = anonymize(Trace.open(secretive(tmp_path / "t")), tmp_path / "a")
+    dropped = manifest.extra["redaction"]["dropped"]
+    assert {"provenance", "swap.device", "certificate.note", "unknown keys"} <= set(dropped)
+    assert manifest.provenance == {"how": "anonymised"}
+    assert manifest.created == "2026-01-01T00:00:00Z"
