@@ -13,7 +13,6 @@ from tmemlab.replay.engine import LATENCY_BUCKETS, run
 from tmemlab.replay.host import Host
 from tmemlab.replay.prepare import Columns, next_loads
 from tmemlab.replay.world import State
-from tmemlab.replay.zsmalloc import class_tables
 
 from .build import I, L, S, columns, dense, host
 
@@ -53,27 +52,39 @@ def policies(draw: st.DrawFn) -> Policy:
     return kind(**values)
 
 
-def check(state: State, cols: Columns) -> None:
+def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     h = state.world.host
     pages = state.pages[: cols.pages]
     inside = pages[pages["place"] == POOL]
     assert h.pool_count == len(inside)
     assert h.pool_bytes == inside["clen"].astype(int).sum()
-    class_of, classes = class_tables()
-    by_class = Counter(inside["zclass"].tolist())
-    assert Counter(class_of[inside["clen"]].tolist()) == by_class
-    expected = sum(-(-n // int(classes[c]["objects"])) * int(classes[c]["pages"]) for c, n in by_class.items())
-    assert h.pool_pages == expected
+    held = np.flatnonzero(pages["place"] == POOL)
+    inuse = Counter(state.frames[held].tolist())
+    objects = {z: int(n) for z, n in enumerate(state.zspages["inuse"]) if n}
+    assert objects == inuse
+    for page in held:
+        assert state.zspages[state.frames[page]]["zclass"] == state.class_of[pages[page]["clen"]]
+    classes = state.classes[state.zspages["zclass"][list(objects)]] if objects else state.classes[:0]
+    assert h.pool_pages == classes["pages"].sum()
+    assert (classes["objects"] >= list(objects.values())).all()
+    assert classes["zspages"].size == state.classes["zspages"].sum()
     assert h.resident == (pages["place"] == RESIDENT).sum()
-    on_lists = []
-    for head in range(len(state.pages) - LISTS, len(state.pages)):
+    on_lists: list[int] = []
+    on_ghosts: list[int] = []
+    for which in range(LISTS):
+        head = len(state.pages) - LISTS + which
         at = int(state.pages[head]["next"])
+        members = on_ghosts if which in ghosts else on_lists
+        enlisted = 0
         while at != head:
-            on_lists.append(at)
+            members.append(at)
+            enlisted += bool(state.pages[at]["linked"] == 2 + which)
             assert state.pages[state.pages[at]["next"]]["prev"] == at
             at = int(state.pages[at]["next"])
-    assert len(on_lists) == len(set(on_lists))
+        assert state.lengths[which] == enlisted
+    assert len(on_lists + on_ghosts) == len(set(on_lists + on_ghosts))
     assert set(on_lists) <= set(np.flatnonzero(pages["place"] == POOL).tolist())
+    assert not set(on_ghosts) & set(np.flatnonzero(pages["place"] == POOL).tolist())
 
 
 def step_through(cols: Columns, policy: Policy, on: Host) -> State:
@@ -89,7 +100,7 @@ def step_through(cols: Columns, policy: Policy, on: Host) -> State:
             state.world, cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram,
             series, found, False, at, int(cols.t[at]) + 1, *hooks,
         )  # fmt: skip
-        check(state, cols)
+        check(state, cols, policy.ghosts)
     h = state.world.host
     assert h.accepted + h.rejected + h.refused + h.zero_stores == cols.stores
     assert (

@@ -49,13 +49,14 @@ from .layout import (
     REMOTE,
     RESIDENT,
     ZERO,
+    ZSPAGE,
 )
 from .world import WORLD, World
 
 __all__ = [
     "ABSENT", "ACCEPT", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS", "NEVER",
-    "PAGE", "POOL", "REFUSE", "REGISTRY", "REJECT", "REMOTE", "RESIDENT", "WORLD", "ZERO", "Hook", "Param",
-    "Policy", "World", "hook", "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes",
+    "PAGE", "POOL", "REFUSE", "REGISTRY", "REJECT", "REMOTE", "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Hook",
+    "Param", "Policy", "World", "hook", "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes",
     "param", "register",
 ]  # fmt: skip
 
@@ -161,6 +162,8 @@ class Policy:
     """Kernel version and function, or paper."""
     needs_future: ClassVar[bool] = False
     """Wants ``w.host.next_load`` at each store: clairvoyant bounds only."""
+    ghosts: ClassVar[tuple[int, ...]] = ()
+    """Lists that remember pages which are not in the pool; all other lists hold pages that are."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
     store: ClassVar[Hook]

@@ -35,10 +35,23 @@ SIZE_CLASS = np.dtype(
         ("zspages", "i4"),  # groups of pages allocated for them
         ("objects", "i4"),  # objects a zspage holds
         ("pages", "i4"),  # pages a zspage takes
+        ("groups", "i4"),  # a bit for each fullness group that has zspages
     ],
     align=True,
 )
 """A size class of the allocator."""
+
+ZSPAGE = np.dtype(
+    [
+        ("prev", "i4"),
+        ("next", "i4"),
+        ("inuse", "u2"),  # objects in it
+        ("zclass", "u1"),
+        ("group", "u1"),  # fullness group
+    ],
+    align=True,
+)
+"""A zspage, or the head of a fullness group."""
 
 HOST = np.dtype(
     [
@@ -59,6 +72,8 @@ HOST = np.dtype(
         ("pool_pages", "i8"),  # pages held by the allocator
         ("pool_count", "i8"),  # pages stored in them
         ("pool_bytes", "i8"),  # sum of compressed lengths
+        ("free_zspage", "i8"),  # first of the chain of free zspages
+        ("fresh_zspage", "i8"),  # from here on none was ever used
         ("cgroups", "i8"),
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load

@@ -1,12 +1,14 @@
 """What hooks do to pages: lists, the allocator, writeback. Compiled, allocation free, O(1) each.
 
 Lists are doubly linked through ``PAGE.prev`` and ``PAGE.next``; each has a sentinel record at the end of
-the page array, so that insertion and removal have no branches. The oldest page is at the head.
+the page array, so that insertion and removal have no branches. The oldest page is at the head. A page that
+is put on a list with ``enlist`` is counted in ``w.lengths`` for as long as it stays there, whoever removes it.
 """
 
 from typing import Any
 
 from .interface import ABSENT, DISK, LISTS, POOL
+from .zspages import allocate, release
 
 # isort: split
 from numba import njit
@@ -45,12 +47,46 @@ def push_head(w: Any, which: int, page: int) -> None:
 @njit(cache=True)
 def unlink(w: Any, page: int) -> None:
     """Take ``page`` off its list, if it is on one."""
-    if w.pages[page].linked:
+    linked = w.pages[page].linked
+    if linked:
         before = w.pages[page].prev
         after = w.pages[page].next
         w.pages[before].next = after
         w.pages[after].prev = before
         w.pages[page].linked = 0
+        if linked > 1:
+            w.lengths[linked - 2] -= 1
+
+
+@njit(cache=True)
+def enlist(w: Any, which: int, page: int) -> None:
+    """push_tail for a list that knows its length and its members; ``which`` is at most 253."""
+    push_tail(w, which, page)
+    w.pages[page].linked = 2 + which
+    w.lengths[which] += 1
+
+
+@njit(cache=True)
+def is_on(w: Any, which: int, page: int) -> bool:
+    """Whether ``page`` was enlisted on list ``which`` and is still there."""
+    return bool(w.pages[page].linked == 2 + which)
+
+
+@njit(cache=True)
+def splice(w: Any, source: int, which: int) -> None:
+    """Append all of list ``source`` to list ``which``, in its order; not for enlisted pages."""
+    start, head = sentinel(w, source), sentinel(w, which)
+    first = w.pages[start].next
+    if first == start:
+        return
+    last = w.pages[start].prev
+    before = w.pages[head].prev
+    w.pages[before].next = first
+    w.pages[first].prev = before
+    w.pages[last].next = head
+    w.pages[head].prev = last
+    w.pages[start].next = start
+    w.pages[start].prev = start
 
 
 @njit(cache=True)
@@ -83,39 +119,39 @@ def has_more_than(w: Any, pages: int) -> bool:
 
 @njit(cache=True)
 def enter_pool(w: Any, page: int) -> None:
-    """Allocate room for the compressed page: a zspage only when its size class has no free object.
-
-    Density without fragmentation: cdiv(n, objects) zspages of a class [Linux 6.18 mm/zsmalloc.c].
-    """
+    """Store the compressed page in the pool's allocator."""
     h = w.host
     clen = w.pages[page].clen
     zclass = w.class_of[clen]
     w.pages[page].zclass = zclass
     w.pages[page].place = POOL
-    c = w.classes[zclass]
-    c.used += 1
-    if c.used > c.zspages * c.objects:
-        c.zspages += 1
-        h.pool_pages += c.pages
-        if h.pool_pages > h.peak_pool_pages:
-            h.peak_pool_pages = h.pool_pages
+    w.frames[page] = allocate(w, zclass)
     h.pool_count += 1
     h.pool_bytes += clen
 
 
 @njit(cache=True)
 def leave_pool(w: Any, page: int) -> None:
-    """Free the page's object, and its zspage when that was the last object it needed; off its list too."""
+    """Free the page's object; the page goes off its list too."""
     h = w.host
     unlink(w, page)
-    c = w.classes[w.pages[page].zclass]
-    c.used -= 1
-    if c.used <= (c.zspages - 1) * c.objects:
-        c.zspages -= 1
-        h.pool_pages -= c.pages
+    release(w, w.frames[page])
     h.pool_count -= 1
     h.pool_bytes -= w.pages[page].clen
     w.pages[page].place = ABSENT
+
+
+@njit(cache=True)
+def entries_within(w: Any, limit: float) -> int:
+    """How many pages a pool of ``limit`` pages holds if they compress as those that are in it now.
+
+    Orders divide a cache into shares; the number that they divide is this one. For pages that do not
+    compress it is the limit itself.
+    """
+    h = w.host
+    if h.pool_pages == 0:
+        return int(limit)
+    return int(limit) * h.pool_count // h.pool_pages
 
 
 @njit(cache=True)

@@ -21,9 +21,10 @@ from numba.extending import (
     unbox,
 )
 
-from .layout import HOST, PAGE, SIZE_CLASS
+from .layout import HOST, PAGE, SIZE_CLASS, ZSPAGE
 
 _PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
+_FRAMES_ADDRESS, _ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 14, 16, ZSPAGE.itemsize
 
 FIELDS = {
     "host": HOST,
@@ -32,6 +33,9 @@ FIELDS = {
     "class_of": np.dtype(np.uint8),
     "p": np.dtype(np.float64),
     "own": np.dtype(np.int64),
+    "lengths": np.dtype(np.int64),
+    "frames": np.dtype(np.int32),
+    "zspages": ZSPAGE,
 }
 """The arrays of a World in the order of its table."""
 
@@ -47,6 +51,9 @@ class World:
         class_of: npt.NDArray[np.uint8],
         p: npt.NDArray[np.float64],
         own: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+        frames: npt.NDArray[np.int32],
+        zspages: npt.NDArray[Any],
     ) -> None:
         self.host = host.view(np.recarray)[0]
         """Record of HOST."""
@@ -60,7 +67,13 @@ class World:
         """float64: the policy's parameters."""
         self.own = own
         """int64: the policy's registers."""
-        arrays: tuple[npt.NDArray[Any], ...] = (host, pages, classes, class_of, p, own)
+        self.lengths = lengths
+        """int64 (LISTS,): how many pages are enlisted on each list."""
+        self.frames = frames
+        """int32, a page: the zspage that holds its object, while it is in the pool."""
+        self.zspages = zspages
+        """Records of ZSPAGE, then the heads of the fullness groups of every class."""
+        arrays: tuple[npt.NDArray[Any], ...] = (host, pages, classes, class_of, p, own, lengths, frames, zspages)
         for array, dtype in zip(arrays, FIELDS.values(), strict=True):
             if array.dtype != dtype or not array.flags.c_contiguous:
                 raise TypeError(f"a World needs contiguous arrays of {dtype}, not {array.dtype}")
@@ -145,6 +158,18 @@ def _prefetch(typingctx: Any, address: Any) -> Any:
 def prefetch_page(w: Any, page: int) -> None:
     """Start loading a page's record: an event soon to come will need it."""
     _prefetch(_entry(w, _PAGES_ADDRESS) + page * _PAGE_BYTES)
+
+
+@njit(cache=True)
+def prefetch_frame(w: Any, page: int) -> None:
+    """Start loading which zspage holds the page's object."""
+    _prefetch(_entry(w, _FRAMES_ADDRESS) + page * 4)
+
+
+@njit(cache=True)
+def prefetch_zspage(w: Any, zspage: int) -> None:
+    """Start loading a zspage's record."""
+    _prefetch(_entry(w, _ZSPAGES_ADDRESS) + zspage * _ZSPAGE_BYTES)
 
 
 def _make_view(name: str, index: int, dtype: Any) -> None:

@@ -21,7 +21,7 @@ from ..policies.interface import (
     ZERO,
 )
 from ..policies.mechanics import disk_write, enter_pool, free_pages, has_more_than, leave_pool
-from ..policies.world import prefetch_page
+from ..policies.world import prefetch_frame, prefetch_page, prefetch_zspage
 
 # isort: split
 from numba import njit, types
@@ -229,9 +229,11 @@ def run(
     while i < events:
         if i < ahead:
             prefetch_page(w, page[i + _FAR])
+            prefetch_frame(w, page[i + _FAR])
             near = page[i + _NEAR]
             prefetch_page(w, w.pages[near].prev)
             prefetch_page(w, w.pages[near].next)
+            prefetch_zspage(w, w.frames[near])
         now = t[i]
         if now >= until:
             break

@@ -13,9 +13,11 @@ from ..policies.interface import (
     NEVER,
     PAGE,
     ZERO,
+    ZSPAGE,
     Policy,
     World,
 )
+from ..policies.zspages import GROUPS, make_heads
 from .engine import follow_samples, swap_out
 from .host import Host
 from .prepare import Columns
@@ -39,9 +41,13 @@ class State:
         numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
         self.own = np.zeros(policy.registers(total), np.int64)
         self.lengths = np.zeros(LISTS, np.int64)
+        self.frames = np.zeros(total, np.int32)
+        # At worst every object has a zspage of its own.
+        self.zspages = np.zeros(total + len(self.classes) * GROUPS, ZSPAGE)
         self.world = World(
-            self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths
-        )
+            self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
+            self.frames, self.zspages,
+        )  # fmt: skip
 
     @classmethod
     def at_start(cls, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> "State":
@@ -51,6 +57,7 @@ class State:
         heads = np.arange(len(pages) - LISTS, len(pages))
         pages["prev"][heads] = pages["next"][heads] = heads
         pages["cgroup"][: columns.pages] = columns.cgroup_of_page
+        make_heads(state.world)
         h.wake = policy.first_wake()
         h.next_load = NEVER
         h.ram = host.ram
@@ -89,3 +96,7 @@ class State:
         self.classes[:] = other.classes
         self.own[:] = other.own
         self.lengths[:] = other.lengths
+        self.frames[:] = other.frames
+        used, heads = int(other.host["fresh_zspage"][0]), len(self.classes) * GROUPS
+        self.zspages[:used] = other.zspages[:used]
+        self.zspages[-heads:] = other.zspages[-heads:]

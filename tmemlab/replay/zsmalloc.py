@@ -51,5 +51,5 @@ def class_tables(longest: int = 8) -> tuple[npt.NDArray[np.uint8], npt.NDArray[A
     # The object's own 16-byte step first, then the merged class that holds that step.
     steps = SMALLEST + -(-np.maximum(lengths - SMALLEST, 0) // STEP) * STEP
     class_of = np.searchsorted(sizes, steps).astype(np.uint8)
-    classes = np.array([(0, 0, objects, pages) for _, pages, objects in known], SIZE_CLASS)
+    classes = np.array([(0, 0, objects, pages, 0) for _, pages, objects in known], SIZE_CLASS)
     return class_of, classes
