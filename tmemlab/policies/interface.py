@@ -56,8 +56,8 @@ from .world import WORLD, World
 __all__ = [
     "ABSENT", "ACCEPT", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS", "NEVER",
     "PAGE", "POOL", "REFUSE", "REGISTRY", "REJECT", "REMOTE", "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Hook",
-    "Param", "Policy", "World", "hook", "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes",
-    "param", "register",
+    "Param", "Policy", "World", "hook", "ignores_pressure", "limit_pages", "load_drops", "load_keeps",
+    "never_wakes", "param", "register",
 ]  # fmt: skip
 
 HOOK_SIGNATURE = types.int64(WORLD, types.int64)
