@@ -85,6 +85,12 @@ class KernelTypes:
         at = self._find((_STRUCT, _UNION), structure)
         return None if at is None else self._member(at, member)
 
+    @cache  # noqa: B019
+    def size(self, structure: str) -> int | None:
+        """Bytes of a struct; None where there is none."""
+        at = self._find((_STRUCT,), structure)
+        return None if at is None else int(_TYPE.unpack_from(self._types, at)[2])
+
     def _member(self, at: int, member: str) -> int | None:
         _, info, _ = _TYPE.unpack_from(self._types, at)
         bitfields = info >> 31

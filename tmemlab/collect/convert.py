@@ -21,12 +21,18 @@ CHUNK = 1 << 18
 _HOLD_NS = 1_000_000_000
 
 
+Scrub = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes host identity out of the START and END documents."""
+
+
 class Spool:
     """The documents of a spool, gathered while its records stream by."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, scrub: Scrub | None) -> None:
         self.reader = SpoolReader(directory)
-        self.start = SpoolReader.start(directory)
+        self.scrub = scrub or (lambda document: document)
+        self.renumber = scrub is not None
+        self.start = self.scrub(SpoolReader.start(directory))
         self.end: dict[str, Any] | None = None
         self.samples: list[dict[str, Any]] = []
         self.dropped = 0
@@ -46,7 +52,7 @@ class Spool:
                 self.samples += value["rows"]
                 self.dropped = max(self.dropped, value["dropped"])
             elif kind is Frame.END and isinstance(value, dict):
-                self.end = value
+                self.end = self.scrub(value)
             elif kind is Frame.RECORDS and not isinstance(value, dict):
                 self._note_tasks(value)
                 held.append(value)
@@ -74,14 +80,19 @@ def _split(held: list[Records], horizon: int) -> tuple[Records, Records]:
 
 
 def convert(
-    directory: Path, out: Path, *, progress: Callable[[str], None] = lambda _: None, extra: dict[str, Any] | None = None
+    directory: Path,
+    out: Path,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    extra: dict[str, Any] | None = None,
+    scrub: Scrub | None = None,
 ) -> Any:
     """Write the spool in ``directory`` as the trace ``out``; the manifest as written.
 
     ``out`` may be ``directory`` itself, which the trace then replaces. TraceError where the spool holds no
-    recording; the spool stays until the trace is whole.
+    recording; the spool stays until the trace is whole. With ``scrub`` process ids are renumbered as well.
     """
-    spool = Spool(directory)
+    spool = Spool(directory, scrub)
     target = out
     replace = out.exists() and out.resolve() == directory.resolve()
     if replace:
@@ -154,12 +165,13 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
 
     clen[:] = 0xFFFF
     dense, order, count = np.full(pages, -1, np.int64), np.zeros(pages, np.int64), 0
+    exact = np.zeros(pages, np.uint8)
     last_t = 0
     with TraceWriter(out) as writer:
         pressure: list[pa.Table] = []
         for at in range(0, total, CHUNK):
             chunk = np.array(rows[at : at + CHUNK])
-            count = forward(chunk, dense, order, clen, count, tally)
+            count = forward(chunk, dense, order, clen, exact, count, tally)
             # An event that ran while the cut was made may carry an instant before it.
             t = np.maximum.accumulate(np.maximum(chunk["t"] - began, last_t))
             last_t = int(t[-1])
@@ -260,7 +272,7 @@ def _tasks(spool: Spool, state: Any) -> pa.Table:
     for row in range(rows):
         pid = numbers.get(row, 0)
         comm, cgroup = spool.comms.get(pid, (b"?", 0))
-        pids.append(pid)
+        pids.append(row + 1 if spool.renumber else pid)
         comms.append("swapper" if pid == 0 and comm == b"?" else comm.decode(errors="replace"))
         cgroups.append(cgroup_rows.get(cgroup, 0))
     if not rows:

@@ -46,7 +46,7 @@ class Counters:
         self._map = mmap.mmap(counters_fd, length, mmap.MAP_SHARED, mmap.PROT_READ)
         self._cells: npt.NDArray[Any] = np.frombuffer(self._map, np.uint64, cpus * rows).reshape(cpus, 3, len(NAMES))
         self._control_map = mmap.mmap(control_fd, mmap.PAGESIZE, mmap.MAP_SHARED)
-        self._control = np.frombuffer(self._control_map, np.uint64, 1)
+        self._control = np.frombuffer(self._control_map, np.uint64, 2)
         self._phase = 0
 
     def read(self) -> npt.NDArray[Any]:
@@ -60,6 +60,15 @@ class Counters:
     def seen(self) -> int:
         """Pages swapped in or out so far."""
         return int(self._cells[:, 0].sum())
+
+    def look_at(self, share: float) -> None:
+        """Sample the contents of this share of stores."""
+        self._control[1] = int(min(max(share, 0.0), 1.0) * 2**32)
+
+    def stores(self) -> int:
+        """Pages swapped out by reclaim so far, about."""
+        seen = self._cells[:, 0].sum(axis=0)
+        return int(seen[NAMES.index("pswpout")] + seen[NAMES.index("zswpout")] + seen[NAMES.index("other")])
 
     def next_phase(self) -> int:
         """Begin the next phase and return its number."""

@@ -119,10 +119,10 @@ def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> Clen
     sampled = (end or {}).get("contents", {}).get("sampled", 0)
     total = max(measured + carried + unknown, 1)
     if not measured:
-        return ClenMethod("none", start["compressor"] or "", 0, "no page was sampled")
+        return ClenMethod("none", start["compressor"] or "", 0, start.get("contents_note") or "no page was sampled")
     note = (
-        f"pages sampled after swap-ins and compressed: {start['twin']}; of all stores and loads "
-        f"{measured / total:.1%} have the length of that content, {carried / total:.1%} the page's last known, "
+        f"contents sampled at the moment of the store and compressed: {start['twin']}; of all stores and loads "
+        f"{measured / total:.1%} have the length of their own content, {carried / total:.1%} their page's last known, "
         f"{unknown / total:.1%} none"
     )
     counts = {"measured": measured, "carried": carried, "unknown": unknown, "exact_method": start["twin_exact"]}

@@ -12,10 +12,33 @@ import numpy as np
 from numba import njit
 
 from .matchstate import (
-    K_CGROUP, K_FAULT, K_FOLIO, K_PAGES, K_SLOT, K_SPACE, K_SUBSPACE, K_TASK,
-    LIFE_GONE, LIFE_LOADED, LIFE_NEW, LIFE_STORED,
-    N_CGROUPS, N_DEVICES, N_FIRST, N_LAST, N_PAGES, N_ROOT, N_SLOT_ONLY, N_SPACES, N_TASKS, N_USED, N_ZSWAP,
-    OP_CONTENT, OP_PRESSURE, ORIGIN_KNOWN, ORIGIN_SLOT,
+    K_CGROUP,
+    K_FAULT,
+    K_FOLIO,
+    K_PAGES,
+    K_SLOT,
+    K_SPACE,
+    K_SUBSPACE,
+    K_TASK,
+    LIFE_GONE,
+    LIFE_LOADED,
+    LIFE_NEW,
+    LIFE_STORED,
+    N_CGROUPS,
+    N_DEVICES,
+    N_FIRST,
+    N_LAST,
+    N_PAGES,
+    N_ROOT,
+    N_SLOT_ONLY,
+    N_SPACES,
+    N_TASKS,
+    N_USED,
+    N_ZSWAP,
+    OP_CONTENT,
+    OP_PRESSURE,
+    ORIGIN_KNOWN,
+    ORIGIN_SLOT,
 )  # fmt: skip
 
 _NONE = -1
@@ -386,11 +409,8 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> int:
 def _side_row(s: Any, out: Any, n: int, r: Any) -> int:
     """Contents, pressure and the rest that is no operation; rows so far."""
     if r.kind == 13:
-        space = _get(s, K_SPACE, r.mm)
-        page = _page_at(s, space, r.address >> np.uint64(12)) if space != _NONE else _NONE
-        if page == _NONE and r.entry != 0:
-            page = _get(s, K_SLOT, r.entry)
-        if page != _NONE and s.life[page] == LIFE_LOADED:
+        page = _get(s, K_SLOT, r.entry)
+        if page != _NONE and s.life[page] == LIFE_STORED:
             _emit(s, out, n, r.t, OP_CONTENT, page, np.uint64(0))
             out[n].clen = r.tail
             return n + 1

@@ -45,7 +45,7 @@ class Kind(IntEnum):
     OOM = 11
     SLOT_FREE = 12
     CONTENT = 13
-    """A page's content was compressed: mm and address name it, tail is the length."""
+    """The content of the store at this t to this entry was compressed: tail is the length."""
     ZSWAP = 14
     """zswap was switched: address is 1 for on."""
     PRESENT = 15

@@ -15,21 +15,24 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import KernelUnsupportedError
 from . import cgroup as cgroups
 from . import host
 from .btf import KernelTypes
 from .compressors import find_twin
 from .contents import ContentSampler
-from .cut import Counters, Cut, cut
+from .cut import Counters, cut
+from .directmap import find_direct_map
 from .probes import choose
 from .records import RECORD, Kind, Records
-from .ring import Ring
+from .ring import ContentRing, Ring
 from .spool import Frame, SpoolWriter
 
 FLUSH_SECONDS = 0.5
 FLUSH_RECORDS = 65536
 _DRAIN_SECONDS = 0.02
 _SLOT_BYTES = 64
+_CONTENT_RING = 8 << 20
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -126,7 +129,20 @@ class Session:
             group = cgroups.resolve(options.cgroup, self.hierarchy or cgroups.find_hierarchy())
             only = cgroups.directory_id(group)
             self.usage_file = self.usage_file or group / (self.hierarchy or cgroups.find_hierarchy()).usage_name
-        probes = choose(options.probe_set, KernelTypes.load(), options.ring_bytes, only)
+        types = KernelTypes.load()
+        macros: dict[str, int | None] = {
+            "RING_PAGES": options.ring_bytes // 4096,
+            "CPUS": host.possible_cpus(),
+            "ONLY_CGROUP": only,
+            "CONTENT_PAGES": _CONTENT_RING // 4096,
+        }
+        contents_note = ""
+        if options.content_share > 0:
+            try:
+                macros |= find_direct_map(types).macros()
+            except KernelUnsupportedError as error:
+                contents_note = str(error)
+        probes = choose(options.probe_set, types, macros)
         stack.callback(probes.program.cleanup)
         self.probe_name = probes.name
         self._bpf = probes.program
@@ -138,7 +154,10 @@ class Session:
         stack.callback(self._vmstat.close)
         self._sampler = host.Sampler(self.usage_file)
         twin = find_twin(host.compressor_in_use())
-        self._contents = ContentSampler(twin, options.content_share)
+        self._contents = None
+        if "DIRECT_MAP" in macros:
+            contents = ContentRing(self._bpf["contents"].map_fd, _CONTENT_RING)
+            self._contents = ContentSampler(contents, twin, self._counters, options.content_share)
         self._spool = SpoolWriter(self.directory)
         stack.callback(self._spool.close)
         _lock_memory(True)
@@ -148,6 +167,7 @@ class Session:
         self._first = cut(self._counters, self._vmstat)
         self.began = time.monotonic_ns()
         start["began_ns"] = self.began
+        start["contents_note"] = contents_note
         start["cut"] = asdict(self._first)
         self._spool.document(Frame.START, start)
         self._watch_zswap()
@@ -201,7 +221,7 @@ class Session:
                 "cut": asdict(last),
                 "zswap": host.zswap_settings(),
                 "zram": host.zram_settings(),
-                "contents": {"sampled": self._contents.sampled, "seconds": self._contents.spent},
+                "contents": {"sampled": self.progress.contents, "seconds": self.contents_cpu_s},
                 "cgroups": self._cgroup_rows(),
             },
         )
@@ -211,14 +231,19 @@ class Session:
     def _cgroup_rows(self) -> dict[str, Any]:
         return {str(number): [path, self.namer.limits.get(number)] for number, path in self.namer.paths.items()}
 
+    @property
+    def contents_cpu_s(self) -> float:
+        """CPU seconds spent on sampling contents."""
+        return self._contents.spent if self._contents else 0.0
+
     def _drain(self) -> None:
+        # Contents first: the stores that they belong to are then in this drain or an earlier one.
+        contents = self._contents.take() if self._contents else None
         records = self._ring.drain()
-        if not len(records):
-            return
         self.progress.records += len(records)
         self._keep(records)
-        if self.options.content_share > 0:
-            self._keep(self._contents.sample(records))
+        if contents is not None and self._contents:
+            self._keep(contents)
             self.progress.contents = self._contents.sampled
 
     def _keep(self, records: Records) -> None:

@@ -1,8 +1,8 @@
 """Settling matched rows: what only the future of a page decides, and the dense ids.
 
 Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load follows
-keeps its copy, and a content sampled after a load is what that load and the store before it carried. Forwards: pages
-get their ids in order of first appearance, and a store whose own length was not sampled takes the page's last.
+keeps its copy, and a sampled content belongs to the store just before it. Forwards: pages get their ids in order of
+first appearance, a load has the length of the store it reads, and a store that was not sampled takes its page's last.
 """
 
 from typing import Any
@@ -38,8 +38,8 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
         elif op == _LOAD:
             if next_op[page] == _LOAD:
                 row.flags |= _COPY_STAYS
-            if row.clen == _NO_CLEN:
-                row.clen = 0 if row.where == _ZERO else clen[page]
+            if row.clen == _NO_CLEN and row.where == _ZERO:
+                row.clen = 0
             next_op[page] = _LOAD
         elif op == _STORE:
             if row.clen == _NO_CLEN:
@@ -49,10 +49,11 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, count: int, tally: Any) -> int:
+def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, exact: Any, count: int, tally: Any) -> int:
     """One chunk, first row first: fills ``order`` (dense id -> page), rewrites page ids, carries lengths.
 
-    ``dense`` begins as -1 and ``clen`` as null. Returns how many ids are given.
+    ``dense`` begins as -1, ``clen`` as null, ``exact`` (the page's last store was sampled) as 0. Returns how many
+    ids are given.
     """
     for i in range(len(rows)):
         row = rows[i]
@@ -66,10 +67,12 @@ def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, count: int, tal
         if row.op != _INVALIDATE:
             if row.clen != _NO_CLEN:
                 tally[C_MEASURED] += 1
-                clen[page] = row.clen
+                clen[page], exact[page] = row.clen, 1
             elif clen[page] != _NO_CLEN:
                 row.clen = clen[page]
-                tally[C_CARRIED] += 1
+                if row.op == _STORE:
+                    exact[page] = 0
+                tally[C_MEASURED if exact[page] else C_CARRIED] += 1
             else:
                 tally[C_UNKNOWN] += 1
             tally[C_SLOT_ONLY] += row.origin

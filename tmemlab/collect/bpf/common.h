@@ -38,8 +38,8 @@ enum { SEEN = 0, DROPPED = NAMES, OUTSIDE = 2 * NAMES, COUNTERS = 3 * NAMES };
 #define MMAPABLE 1024
 /* A row of COUNTERS for every CPU. */
 BPF_F_TABLE("array", u32, u64, counters, CPUS * COUNTERS, MMAPABLE);
-/* Slot 0: the phase that records are stamped with. */
-BPF_F_TABLE("array", u32, u64, control, 1, MMAPABLE);
+/* Slot 0: the phase that records are stamped with. Slot 1: share of stores whose content is looked at, of 2^32. */
+BPF_F_TABLE("array", u32, u64, control, 2, MMAPABLE);
 BPF_RINGBUF_OUTPUT(ring, RING_PAGES);
 
 #define PF_MEMALLOC 0x00000800
@@ -169,3 +169,36 @@ static __always_inline void mark_swapped(u64 mm)
     if (mm && !swapped.lookup(&mm))
         swapped.update(&mm, &one);
 }
+
+#ifdef DIRECT_MAP
+/*
+ * The content of a page on its way out, for the reader to compress and forget. Whoever stores the page still holds
+ * it, unmapped, so nobody writes it and nothing of the LRU is touched by looking.
+ */
+struct content {
+    u64 t;      /* of the store's record */
+    u64 entry;
+    u8 bytes[4096];
+};
+BPF_RINGBUF_OUTPUT(contents, CONTENT_PAGES);
+
+static __always_inline void sample_content(u64 t, u64 entry, u64 folio)
+{
+    u32 one = 1;
+    u64 *share = control.lookup(&one);
+    if (!share || bpf_get_prandom_u32() >= *share)
+        return;
+    struct content *c = contents.ringbuf_reserve(sizeof(struct content));
+    if (!c)
+        return;
+    c->t = t;
+    c->entry = entry;
+    u64 at = DIRECT_MAP + (folio - VMEMMAP) / PAGE_STRUCT * 4096;
+    if (bpf_probe_read_kernel(c->bytes, sizeof(c->bytes), (void *)at))
+        contents.ringbuf_discard(c, 1 /* BPF_RB_NO_WAKEUP */);
+    else
+        contents.ringbuf_submit(c, 1);
+}
+#else
+static __always_inline void sample_content(u64 t, u64 entry, u64 folio) {}
+#endif

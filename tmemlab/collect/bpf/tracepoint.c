@@ -296,7 +296,10 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     r->cgroup = cgroup_of(memcg);
     r->where = where;
     r->phase = phase;
+    u64 t = r->t;
     submit(r);
+    if (where != WHERE_ZERO)
+        sample_content(t, entry, folio);
     mark_swapped(mm);
     name_current();
     return 0;

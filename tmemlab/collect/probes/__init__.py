@@ -18,14 +18,15 @@ class Attached:
     cannot_see: list[str] = field(default_factory=list)
 
 
-def choose(name: str | None, types: KernelTypes, ring_bytes: int, only_cgroup: int | None) -> Attached:
+def choose(name: str | None, types: KernelTypes, macros: dict[str, int | None]) -> Attached:
     """Attach the probe set called ``name``, or the best that this kernel lets attach.
 
+    ``macros``: ring sizes, CPUS, ONLY_CGROUP, and the direct map where contents are to be sampled.
     KernelUnsupportedError with every set's reason where none does.
     """
     from . import tracepoint
 
-    attachers: dict[str, Callable[[KernelTypes, int, int | None], Attached]] = {
+    attachers: dict[str, Callable[[KernelTypes, dict[str, int | None]], Attached]] = {
         tracepoint.NAME: tracepoint.attach,
     }
     if name is not None and name not in attachers:
@@ -34,7 +35,7 @@ def choose(name: str | None, types: KernelTypes, ring_bytes: int, only_cgroup: i
     for candidate, attach in attachers.items():
         if name in (None, candidate):
             try:
-                attached = attach(types, ring_bytes, only_cgroup)
+                attached = attach(types, macros)
             except KernelUnsupportedError as error:
                 refusals.append(f"{candidate}: {error}")
                 continue

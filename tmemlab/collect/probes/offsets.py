@@ -44,7 +44,7 @@ _OPTIONAL_VALUES = {
     "VAL_SWPOUT_ZERO": "SWPOUT_ZERO",
 }
 
-_GFP_HIGHMEM_MOVABLE = 0x02 | 0x08
+GFP_HIGHMEM_MOVABLE = 0x02 | 0x08
 """__GFP_HIGHMEM | __GFP_MOVABLE, the low bits of GFP_HIGHUSER_MOVABLE: the same since 2.6 [include/linux/gfp_types.h]."""
 
 
@@ -63,5 +63,5 @@ def kernel_macros(types: KernelTypes) -> dict[str, int | None]:
     # Page counts of large folios: _nr_pages from 6.16, _folio_nr_pages from 6.1 [include/linux/mm_types.h].
     pages = types.offset("folio", "_nr_pages")
     macros["OFF_FOLIO_NR_PAGES"] = pages if pages is not None else types.offset("folio", "_folio_nr_pages")
-    macros["GFP_USER_PAGE"] = _GFP_HIGHMEM_MOVABLE
+    macros["GFP_USER_PAGE"] = GFP_HIGHMEM_MOVABLE
     return macros

@@ -2,12 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from ...errors import KernelUnsupportedError
 from .. import bpfcc
 from ..btf import KernelTypes
-from ..host import possible_cpus
 from . import Attached
 from .offsets import kernel_macros
 
@@ -39,7 +37,7 @@ SYSCALLS = ("sys_enter_munmap", "sys_enter_madvise", "sys_enter_mremap", "sys_en
 
 CANNOT_SEE = [
     "swap slots being freed: invalidates are inferred from exit, munmap, madvise, mremap, brk and slot reuse",
-    "compressed lengths: they are sampled from page contents after swap-ins",
+    "compressed lengths: they are sampled from page contents on their way out",
     "load latency",
     "which page a writeback of the pool takes: writebacks are counted",
     "pool or zero-filled for pages charged to the root cgroup, for which the kernel raises no event",
@@ -73,7 +71,7 @@ def missing_tracepoints(names: list[str]) -> list[str]:
     return missing
 
 
-def attach(types: KernelTypes, ring_bytes: int, only_cgroup: int | None) -> Attached:
+def attach(types: KernelTypes, macros_of_ours: dict[str, int | None]) -> Attached:
     """Load and attach everything that this kernel has; KernelUnsupportedError names the tracepoints it lacks."""
     wanted = [*REQUIRED, *(name for names in OPTIONAL.values() for name in names)]
     missing = set(missing_tracepoints(wanted))
@@ -87,7 +85,7 @@ def attach(types: KernelTypes, ring_bytes: int, only_cgroup: int | None) -> Atta
     optional = {macro: not missing.intersection(names) for macro, names in OPTIONAL.items()}
     optional["HAVE_SYSCALLS"] = have_syscall_tracepoints()
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
-    macros |= {"RING_PAGES": ring_bytes // 4096, "CPUS": possible_cpus(), "ONLY_CGROUP": only_cgroup}
+    macros |= macros_of_ours
     source = bpfcc.program_text("common.h", "events.h", "tracepoint.c")
     without = [text for macro, text in _WITHOUT.items() if not optional[macro]]
     return Attached(NAME, "", bpfcc.load(source, macros), [*CANNOT_SEE, *without])
