@@ -1,0 +1,97 @@
+"""ARC, the adaptive replacement cache."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..interface import ACCEPT, KEEP, REJECT, hook, register
+from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from .shared import LIMIT, Order
+
+T1, T2, B1, B2 = 0, 1, 2, 3  # lists
+
+
+@njit(cache=True)
+def _target(w: Any) -> Any:
+    """The target for T1, the paper's p: a real number, kept in the first register."""
+    return w.own[:1].view(np.float64)
+
+
+@njit(cache=True)
+def _replace(w: Any, in_b2: bool) -> bool:
+    """REPLACE of the paper: the older end of T1 or T2 moves to its ghost list."""
+    target = _target(w)[0]
+    ones = w.lengths[T1]
+    if ones > 0 and (ones > target or (in_b2 and ones == target) or w.lengths[T2] == 0):
+        victim = oldest(w, T1)
+        write_back(w, victim, False)
+        enlist(w, B1, victim)
+        return True
+    if w.lengths[T2] == 0:
+        return False
+    victim = oldest(w, T2)
+    write_back(w, victim, False)
+    enlist(w, B2, victim)
+    return True
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Cases II to IV of the paper."""
+    h, target = w.host, _target(w)
+    c = entries_within(w, w.p[LIMIT])
+    in_b2 = is_on(w, B2, page)
+    if in_b2 or is_on(w, B1, page):
+        ones, twos = w.lengths[B1], w.lengths[B2]
+        if in_b2:
+            target[0] = max(target[0] - max(ones / twos, 1.0), 0.0)
+        else:
+            target[0] = min(target[0] + max(twos / ones, 1.0), float(c))
+        unlink(w, page)
+        goes_to = T2
+    else:
+        goes_to = T1
+        if w.lengths[T1] + w.lengths[B1] >= c:
+            if w.lengths[T1] >= c and w.lengths[T1] > 0:
+                write_back(w, oldest(w, T1), False)
+            while w.lengths[B1] > 0 and w.lengths[T1] + w.lengths[B1] >= c:
+                unlink(w, oldest(w, B1))
+        while w.lengths[B2] > 0 and w.lengths[T1] + w.lengths[T2] + w.lengths[B1] + w.lengths[B2] >= 2 * c:
+            unlink(w, oldest(w, B2))
+    while h.pool_pages >= w.p[LIMIT]:
+        if not _replace(w, in_b2):
+            return REJECT
+    enlist(w, goes_to, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Case I: a second use, or a further one, makes the page the newest of T2."""
+    unlink(w, page)
+    enlist(w, T2, page)
+    return KEEP
+
+
+@register("order.arc")
+@dataclass(frozen=True)
+class ARC(Order):
+    """Two LRU lists, of pages used once and of pages used again, whose shares follow the misses.
+
+    T1 holds pages stored and not used since, T2 the others; B1 and B2 remember the names that left them. A
+    store of a page that B1 remembers raises the target size of T1, one of B2 lowers it, by the ratio of
+    the two ghost lists but at least by one. Room is made from T1 while it is above its target, else from
+    T2. All four lists together name at most twice as many pages as fit.
+
+    No parameters but the size. As many pages fit as the limit holds at their present compressed length.
+    """
+
+    sources = (
+        "N. Megiddo and D. S. Modha, ARC: a self-tuning, low overhead replacement cache, FAST 2003, figure 4",
+        "checked against libCacheSim's ARC",
+    )
+    ghosts = (B1, B2)
+    store = store
+    load = load

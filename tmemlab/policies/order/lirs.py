@@ -1,0 +1,171 @@
+"""LIRS: low inter-reference recency set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+
+from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
+from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from .shared import LIMIT, Order
+
+HIR_SHARE, GHOST_SHARE = 1, 2
+QUEUE, LIR, GHOST = 0, 1, 2  # lists: HIR pages in the pool, LIR pages, HIR pages that left it
+
+# A page can be in the stack and on one of the lists at once, so the stack has links of its own in the
+# registers: two a page, and two for its head. They hold index + 1, and 0 means not in the stack.
+
+
+@njit(cache=True)
+def _links(w: Any) -> Any:
+    """(towards the top, towards the bottom, index of the head)."""
+    head = w.pages.shape[0]
+    up, down = w.own[: head + 1], w.own[head + 1 : 2 * head + 2]
+    if up[head] == 0:
+        up[head] = down[head] = head + 1
+    return up, down, head
+
+
+@njit(cache=True)
+def _leave_stack(w: Any, page: int) -> None:
+    up, down, _ = _links(w)
+    if up[page]:
+        up[down[page] - 1] = up[page]
+        down[up[page] - 1] = down[page]
+        up[page] = down[page] = 0
+
+
+@njit(cache=True)
+def _to_top(w: Any, page: int) -> None:
+    _leave_stack(w, page)
+    up, down, head = _links(w)
+    top = down[head] - 1
+    up[page] = head + 1
+    down[page] = top + 1
+    up[top] = page + 1
+    down[head] = page + 1
+
+
+@njit(cache=True)
+def _prune(w: Any) -> int:
+    """Take pages off the bottom until a LIR page is there; that page, or -1."""
+    up, _, head = _links(w)
+    while True:
+        bottom = up[head] - 1
+        if bottom == head:
+            return -1
+        if is_on(w, LIR, bottom):
+            return bottom
+        if is_on(w, GHOST, bottom):
+            unlink(w, bottom)
+        _leave_stack(w, bottom)
+
+
+@njit(cache=True)
+def _demote_bottom(w: Any) -> None:
+    """The LIR page that was not used for longest becomes a HIR page."""
+    bottom = _prune(w)
+    if bottom >= 0:
+        _leave_stack(w, bottom)
+        unlink(w, bottom)
+        enlist(w, QUEUE, bottom)
+        _prune(w)
+
+
+@njit(cache=True)
+def _forget_oldest_ghost(w: Any) -> None:
+    ghost = oldest(w, GHOST)
+    unlink(w, ghost)
+    _leave_stack(w, ghost)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """HIR pages make room; a page that comes back while the stack remembers it becomes LIR."""
+    remembered = is_on(w, GHOST, page)
+    unlink(w, page)
+    if not remembered:
+        _leave_stack(w, page)  # it left the pool by itself
+    while w.host.pool_pages >= w.p[LIMIT]:
+        whole = entries_within(w, w.p[LIMIT])
+        if w.lengths[QUEUE] == 0:
+            _demote_bottom(w)
+        victim = oldest(w, QUEUE)
+        if victim < 0:
+            _leave_stack(w, page)
+            return REJECT
+        write_back(w, victim, False)
+        if _links(w)[0][victim]:
+            enlist(w, GHOST, victim)
+            while w.lengths[GHOST] > int(whole * w.p[GHOST_SHARE]):
+                _forget_oldest_ghost(w)
+    whole = entries_within(w, w.p[LIMIT])
+    lirs = whole - max(1, int(whole * w.p[HIR_SHARE]))
+    _to_top(w, page)
+    if remembered:
+        enlist(w, LIR, page)
+        if w.lengths[LIR] > lirs:
+            _demote_bottom(w)
+    elif w.lengths[LIR] < lirs:
+        enlist(w, LIR, page)
+    else:
+        enlist(w, QUEUE, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """A LIR page goes to the top; a HIR page that is still in the stack becomes LIR."""
+    if is_on(w, LIR, page):
+        _to_top(w, page)
+        _prune(w)
+        return KEEP
+    in_stack = _links(w)[0][page] != 0
+    _to_top(w, page)
+    unlink(w, page)
+    if in_stack:
+        enlist(w, LIR, page)
+        _demote_bottom(w)
+    else:
+        enlist(w, QUEUE, page)
+    return KEEP
+
+
+@register("order.lirs")
+@dataclass(frozen=True)
+class LIRS(Order):
+    """Pages are ranked by the recency between their last two uses, not by that of the last one.
+
+    Most of the pool holds LIR pages, whose uses come close together; a small queue holds HIR pages, and
+    room is made from its oldest. A stack keeps all LIR pages and those HIR pages, in the pool or not, that
+    were used more recently than the least recent LIR page. A HIR page used while it is in the stack
+    becomes LIR, and the LIR page at the bottom takes its place in the queue.
+
+    Of pages that left the pool at most ``nonresident_ratio`` times the number that fit are remembered; the
+    paper leaves that bound open. libCacheSim's LIRS agrees on loops; elsewhere its results differ slightly,
+    because a HIR page that re-entered the stack by a hit still counts there as held after it left the
+    queue: it serves hits from more pages than its size.
+    """
+
+    hir_ratio: float = param(0.01, "share of the queue of HIR pages", unit="of the pool", low=0, high=1)
+    nonresident_ratio: float = param(
+        1.0, "pages remembered that left, as a share of those that fit", unit="of the pool", low=0, high=10
+    )
+
+    sources = (
+        "S. Jiang and X. Zhang, LIRS: an efficient low inter-reference recency set replacement policy,"
+        " SIGMETRICS 2002",
+        "compared with libCacheSim's LIRS",
+    )
+    ghosts = (GHOST,)
+    store = store
+    load = load
+
+    def own_numbers(self) -> Sequence[float]:
+        """The two shares."""
+        return self.hir_ratio, self.nonresident_ratio
+
+    def registers(self, total_pages: int) -> int:
+        """Two links a page and two for the head."""
+        return 2 * (total_pages + 1)

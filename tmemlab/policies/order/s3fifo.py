@@ -1,0 +1,117 @@
+"""S3-FIFO: three static queues."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+
+from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
+from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from .shared import LIMIT, Order
+
+SMALL_SHARE, GHOST_SHARE, THRESHOLD = 1, 2, 3
+SMALL, MAIN, GHOST = 0, 1, 2  # lists
+EVICTED = 0  # register: something was written back already
+
+MOST_ROUNDS = 3
+
+
+@njit(cache=True)
+def _remember(w: Any, page: int, most: int) -> None:
+    if most > 0:
+        while w.lengths[GHOST] >= most:
+            unlink(w, oldest(w, GHOST))
+        enlist(w, GHOST, page)
+
+
+@njit(cache=True)
+def _evict_small(w: Any, ghosts: int) -> None:
+    while w.lengths[SMALL] > 0:
+        page = oldest(w, SMALL)
+        if w.pages[page].mark < w.p[THRESHOLD]:
+            write_back(w, page, False)
+            _remember(w, page, ghosts)
+            return
+        w.pages[page].mark = 0
+        unlink(w, page)
+        enlist(w, MAIN, page)
+
+
+@njit(cache=True)
+def _evict_main(w: Any) -> None:
+    while w.lengths[MAIN] > 0:
+        page = oldest(w, MAIN)
+        uses = w.pages[page].mark
+        if uses == 0:
+            write_back(w, page, False)
+            return
+        w.pages[page].mark = min(uses, MOST_ROUNDS) - 1
+        unlink(w, page)
+        enlist(w, MAIN, page)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """New pages to the small queue, remembered ones to the main queue."""
+    h, own = w.host, w.own
+    remembered = is_on(w, GHOST, page)
+    unlink(w, page)
+    while h.pool_pages >= w.p[LIMIT]:
+        if w.lengths[SMALL] + w.lengths[MAIN] == 0:
+            return REJECT
+        own[EVICTED] = 1
+        whole = entries_within(w, w.p[LIMIT])
+        if w.lengths[MAIN] > whole - int(whole * w.p[SMALL_SHARE]) or w.lengths[SMALL] == 0:
+            _evict_main(w)
+        else:
+            _evict_small(w, int(whole * w.p[GHOST_SHARE]))
+    small = int(entries_within(w, w.p[LIMIT]) * w.p[SMALL_SHARE])
+    if remembered or (own[EVICTED] == 0 and w.lengths[SMALL] >= small):
+        enlist(w, MAIN, page)
+    else:
+        enlist(w, SMALL, page)
+    w.pages[page].mark = 0
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Count the use; nothing moves."""
+    if w.pages[page].mark < 255:
+        w.pages[page].mark += 1
+    return KEEP
+
+
+@register("order.s3fifo")
+@dataclass(frozen=True)
+class S3FIFO(Order):
+    """Three queues in order of arrival: small for new pages, main for proven ones, ghost for names only.
+
+    A page is stored into the small queue, or into main when the ghost queue still remembers it. While main
+    holds no more than its share, room is made from small: a page used ``move_to_main_threshold`` times
+    since it came moves to main, otherwise it is written back and its name goes to the ghost queue.
+    Otherwise room is made from main, whose oldest page gets another round for each use counted, up to
+    three. Until the first page is written back, the pool fills small up to its share and then main.
+
+    Shares are of the number of pages that the pool holds when full, at their present compressed length.
+    libCacheSim refuses every page once the small queue's share is a single page; here it works on.
+    """
+
+    small_size_ratio: float = param(0.1, "share of the small queue", unit="of the pool", low=0, high=1)
+    ghost_size_ratio: float = param(
+        0.9, "names remembered, as a share of the pages", unit="of the pool", low=0, high=10
+    )
+    move_to_main_threshold: int = param(2, "uses that prove a page", unit="uses", low=1, high=255)
+
+    sources = (
+        "J. Yang et al., FIFO queues are all you need for cache eviction, SOSP 2023",
+        "checked against libCacheSim's S3FIFO (small 0.1, ghost 0.9, threshold 2)",
+    )
+    ghosts = (GHOST,)
+    store = store
+    load = load
+
+    def own_numbers(self) -> Sequence[float]:
+        """The two shares; the threshold."""
+        return self.small_size_ratio, self.ghost_size_ratio, float(self.move_to_main_threshold)

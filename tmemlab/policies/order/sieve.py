@@ -1,0 +1,61 @@
+"""SIEVE."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..interface import ACCEPT, KEEP, REJECT, hook, register
+from ..mechanics import oldest, push_tail, splice, unlink, write_back
+from .shared import LIMIT, Order
+
+# The queue, oldest first, is list PASSED followed by list AHEAD: the hand stands between the two, so that a
+# page which leaves the pool by itself cannot take the hand with it.
+PASSED, AHEAD = 0, 1
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """The hand moves on over visited pages, clearing them, to the first that was not visited: it goes."""
+    while w.host.pool_pages >= w.p[LIMIT]:
+        victim = oldest(w, AHEAD)
+        if victim < 0:
+            splice(w, PASSED, AHEAD)
+            victim = oldest(w, AHEAD)
+            if victim < 0:
+                return REJECT
+        if w.pages[victim].mark:
+            w.pages[victim].mark = 0
+            unlink(w, victim)
+            push_tail(w, PASSED, victim)
+        else:
+            write_back(w, victim, False)
+    if oldest(w, AHEAD) < 0:
+        splice(w, PASSED, AHEAD)
+    w.pages[page].mark = 0
+    push_tail(w, AHEAD, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Mark the page as visited; nothing moves."""
+    w.pages[page].mark = 1
+    return KEEP
+
+
+@register("order.sieve")
+@dataclass(frozen=True)
+class Sieve(Order):
+    """A queue in order of arrival and a hand that walks it from the oldest page to the newest.
+
+    A load marks the page as visited. To make room the hand clears the mark of each visited page it stands
+    on, leaving the page where it is, and writes back the first one without a mark; from there it goes on
+    the next time. Past the newest page it begins again at the oldest. Unlike CLOCK, a page that survives
+    keeps its place, so new pages are tried soon.
+    """
+
+    sources = (
+        "Y. Zhang et al., SIEVE is simpler than LRU, NSDI 2024",
+        "checked against libCacheSim's Sieve",
+    )
+    store = store
+    load = load

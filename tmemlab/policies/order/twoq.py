@@ -1,0 +1,75 @@
+"""2Q, the full version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
+from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from .shared import LIMIT, Order
+
+IN_SHARE, OUT_SHARE = 1, 2
+A1IN, AM, A1OUT = 0, 1, 2  # lists
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """New pages to the queue, those that it remembers to the LRU list."""
+    remembered = is_on(w, A1OUT, page)
+    unlink(w, page)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if w.lengths[A1IN] + w.lengths[AM] == 0:
+            return REJECT
+        whole = entries_within(w, w.p[LIMIT])
+        if w.lengths[A1IN] > int(whole * w.p[IN_SHARE]) or w.lengths[AM] == 0:
+            victim = oldest(w, A1IN)
+            write_back(w, victim, False)
+            most = int(whole * w.p[OUT_SHARE])
+            if most > 0:
+                while w.lengths[A1OUT] >= most:
+                    unlink(w, oldest(w, A1OUT))
+                enlist(w, A1OUT, victim)
+        else:
+            write_back(w, oldest(w, AM), False)
+    enlist(w, AM if remembered else A1IN, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """A use moves a page of the LRU list only."""
+    if is_on(w, AM, page):
+        unlink(w, page)
+        enlist(w, AM, page)
+    return KEEP
+
+
+@register("order.twoq")
+@dataclass(frozen=True)
+class TwoQ(Order):
+    """A queue for pages seen once, an LRU list for pages seen again after they left it.
+
+    A page is stored into the queue A1in, where loads do not move it. While A1in holds more than its share
+    its oldest page is written back and remembered by name in A1out; otherwise the least recently used page
+    of Am is written back and forgotten. A page stored again while A1out remembers it goes to Am.
+
+    Shares are of the number of pages that the pool holds when full, at their present compressed length.
+    """
+
+    a_in_size_ratio: float = param(0.25, "share of A1in", unit="of the pool", low=0, high=1, kernel="")
+    a_out_size_ratio: float = param(
+        0.5, "names in A1out, as a share of the pages", unit="of the pool", low=0, high=10
+    )
+
+    sources = (
+        "T. Johnson and D. Shasha, 2Q: a low overhead high performance buffer management replacement"
+        " algorithm, VLDB 1994",
+        "checked against libCacheSim's TwoQ (Ain 0.25, Aout 0.5)",
+    )
+    ghosts = (A1OUT,)
+    store = store
+    load = load
+
+    def own_numbers(self) -> Sequence[float]:
+        """The two shares."""
+        return self.a_in_size_ratio, self.a_out_size_ratio
