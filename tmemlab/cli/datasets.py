@@ -7,6 +7,7 @@ import click
 
 from .datasets_convert import export_command, import_command
 from .datasets_options import JSON, TRACE, print_json, report
+from .datasets_shape import diff_command, sample_command, stats_command, synth_command
 from .datasets_share import anonymize_command, merge_command, pack_command, slice_command, unpack_command
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def command() -> None:
 
 _OTHERS = (
     export_command, import_command, slice_command, merge_command, anonymize_command, pack_command, unpack_command,
+    sample_command, synth_command, stats_command, diff_command,
 )  # fmt: skip
 for _other in _OTHERS:
     command.add_command(_other)

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..datasets.manifest import Manifest
 
 TRACE = click.argument("trace", type=click.Path(path_type=Path))
 OUT = click.argument("out", type=click.Path(path_type=Path))
@@ -28,3 +31,11 @@ def report(as_json: bool, sentence: str, schema: str, **facts: Any) -> None:
 def given(**options: Any) -> dict[str, Any]:
     """The options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def made(path: Path, manifest: "Manifest", schema: str, as_json: bool) -> None:
+    """Report a trace that was written to ``path``."""
+    events, seconds = manifest.events.recorded, manifest.duration_ns / 1e9
+    pages = manifest.files["pages.parquet"].rows
+    sentence = f"{path}: {events:,} events on {pages:,} pages in {seconds:.3f} s"
+    report(as_json, sentence, schema, path=str(path), events=events, pages=pages, duration_s=seconds)

@@ -2,14 +2,10 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from .datasets_options import FILE, JSON, OUT, TRACE, report
-
-if TYPE_CHECKING:
-    from ..datasets.manifest import Manifest
+from .datasets_options import FILE, JSON, OUT, TRACE, made, report
 
 KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path),
@@ -38,11 +34,11 @@ def slice_command(
     from ..units import parse_duration
 
     begin, end = parse_duration(start), None if stop is None else parse_duration(stop)
-    made = slice_trace(
+    done = slice_trace(
         Trace.open(trace), out,
         start_ns=round(begin * 1e9), stop_ns=None if end is None else round(end * 1e9), cgroup=cgroup, task=task,
     )  # fmt: skip
-    _made(out, made, "slice", as_json)
+    made(out, done, "slice", as_json)
 
 
 @click.command("merge")
@@ -54,7 +50,7 @@ def merge_command(traces: tuple[Path, ...], out: Path, as_json: bool) -> None:
     from ..datasets.merge import merge
     from ..datasets.read import Trace
 
-    _made(out, merge([Trace.open(trace) for trace in traces], out), "merge", as_json)
+    made(out, merge([Trace.open(trace) for trace in traces], out), "merge", as_json)
 
 
 @click.command("anonymize")
@@ -77,7 +73,7 @@ def anonymize_command(trace: Path, out: Path, key_file: Path | None, coarsen: st
 
     opened, step = Trace.open(trace), max(1, round(parse_duration(coarsen) * 1e9))
     key = None if key_file is None else kept_key(key_file)
-    _made(out, anonymize(opened, out, key=key, coarsen_ns=step, k=k), "anonymize", as_json)
+    made(out, anonymize(opened, out, key=key, coarsen_ns=step, k=k), "anonymize", as_json)
 
 
 @click.command("pack")
@@ -122,7 +118,7 @@ def unpack_command(
     from ..units import parse_size
 
     limit = MAX_PACKED if max_size is None else parse_size(max_size)
-    _made(directory, unpack(file, directory, max_bytes=limit, max_ratio=max_ratio or MAX_RATIO), "unpack", as_json)
+    made(directory, unpack(file, directory, max_bytes=limit, max_ratio=max_ratio or MAX_RATIO), "unpack", as_json)
 
 
 def _directory_of(file: Path) -> Path:
@@ -131,10 +127,3 @@ def _directory_of(file: Path) -> Path:
     with disk_errors(file):
         file.absolute().parent.mkdir(parents=True, exist_ok=True)
     return file.absolute().parent
-
-
-def _made(path: Path, manifest: "Manifest", schema: str, as_json: bool) -> None:
-    events, seconds = manifest.events.recorded, manifest.duration_ns / 1e9
-    pages = manifest.files["pages.parquet"].rows
-    sentence = f"{path}: {events:,} events on {pages:,} pages in {seconds:.3f} s"
-    report(as_json, sentence, schema, path=str(path), events=events, pages=pages, duration_s=seconds)

@@ -72,6 +72,57 @@ def print_list(traces: list[dict[str, Any]]) -> None:
     _console().print(table)
 
 
+def print_stats(found: dict[str, Any]) -> None:
+    """Print what :func:`tmemlab.datasets.statistics.stats` found."""
+    rates = Table(box=None, padding=(0, 2), header_style="bold")
+    rates.add_column(f"per {format_duration(found['interval_s'])}")
+    for heading in ("mean", "p50", "p99", "max"):
+        rates.add_column(heading, justify="right")
+    for name, spread in found["rates"].items():
+        rates.add_row(name, *(_number(value) for value in spread.values()))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column()
+    for label, key in (("pages stored", "stored_pages"), ("stores a page", "stores_per_page")):
+        facts.add_row(label, _number(found[key]))
+    for label, key in (
+        ("pages never loaded", "never_loaded_share"),
+        ("stores that come back", "refault_share"),
+        ("stores of zeros", "zero_share"),
+        ("loads by readahead", "readahead_share"),
+    ):
+        facts.add_row(label, format_share(found[key]))
+    clen, away = found["clen"], found["away_s"]
+    facts.add_row("compressed length", ", ".join(f"{k} {_number(v)}" for k, v in clen.items()))
+    spans = (f"{k} {'-' if v is None else format_duration(v)}" for k, v in away.items())
+    facts.add_row("time away", ", ".join(spans) + " (to a power of two)")
+    console = _console()
+    console.print(rates)
+    console.print()
+    console.print(facts)
+
+
+def print_diff(found: dict[str, Any]) -> None:
+    """Print what :func:`tmemlab.datasets.diff.diff` found."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    table.add_column("")
+    for heading in ("a", "b", "b - a", "95 % interval"):
+        table.add_column(heading, justify="right")
+    table.add_column("more than chance")
+    verdicts = {True: "yes", False: "no", None: "cannot say"}
+    for row in found["rows"]:
+        interval = "-" if row["ci95"] is None else " to ".join(_number(value) for value in row["ci95"])
+        values = (_number(row[key]) for key in ("a", "b", "difference"))
+        table.add_row(row["name"], *values, interval, verdicts[row["significant"]])
+    console = _console()
+    console.print(f"a  {_text(found['a'])}\nb  {_text(found['b'])}\n")
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     clen, rates = found["clen"], (found["stores_per_s"], found["loads_per_s"])
     per_event = found["bytes_per_event"]

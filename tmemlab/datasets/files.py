@@ -4,8 +4,6 @@ A file is used only when its size, footer, schema and row count are what the man
 when its SHA-256 is. What Arrow then still refuses becomes a TraceError that names the file.
 """
 
-import hashlib
-import mmap
 import os
 import stat
 import threading
@@ -18,10 +16,10 @@ import pyarrow.parquet as pq
 
 from ..errors import TraceError
 from .manifest import FileEntry
+from .parquet import file_sha256
 
 MAX_ROW_GROUP = 1 << 24
 _REFUSALS = (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)
-_HASH_STEP = 1 << 24
 
 
 class CheckedFile:
@@ -56,18 +54,11 @@ class CheckedFile:
 
     def sha256(self) -> str:
         """SHA-256 of the file's bytes as hexadecimal digits."""
-        digest = hashlib.sha256()
         try:
-            with self.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-                data = memoryview(view)
-                try:
-                    for start in range(0, len(data), _HASH_STEP):
-                        digest.update(data[start : start + _HASH_STEP])
-                finally:
-                    data.release()
+            # read rather than mapped: a mapped file of any size would count as this process's memory
+            return file_sha256(self.path)
         except _REFUSALS as error:
             raise self._damaged(error) from None
-        return digest.hexdigest()
 
     def _damaged(self, error: BaseException) -> TraceError:
         if isinstance(error, OSError) and error.errno is not None:

@@ -69,8 +69,16 @@ class ImportWriter:
         self._clens += int((more["clen"] != 0xFFFF).sum()) if "clen" in more else 0
         self._last_t = int(t[-1])
 
-    def close(self, *, ram_bytes: int | None = None, clock: str = "the source's", **provenance: Any) -> Manifest:
-        """Finish the trace. Where the source names no host, its RAM is taken to be the pages it touches."""
+    def close(
+        self, *, ram_bytes: int | None = None, clock: str = "the source's", samples: pa.Table | None = None,
+        duration_ns: int = 1, changes: dict[str, Any] | None = None,
+    ) -> Manifest:  # fmt: skip
+        """Finish the trace. Where the source names no host, its RAM is taken to be the pages it touches.
+
+        ``duration_ns`` is the least that the trace lasts; ``changes`` replace fields of the manifest.
+        """
+        if samples is not None:
+            self._writer.write_table("samples", samples)
         self._write_pages()
         groups = {"path": list(self._cgroups), "limit_bytes": [None] * len(self._cgroups)}
         self._writer.write_table("cgroups", pa.table(groups, schema=CGROUPS))
@@ -82,27 +90,25 @@ class ImportWriter:
         footprint = max(1, len(self._ids)) * PAGE_SIZE
         stores, loads, _ = (int(n) for n in self._ops)
         note = "as complete as the file that it was converted from; there is no kernel's count to compare with"
-        return self._writer.close(
-            Manifest(
-                kind=self._kind,
-                created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                tool=f"tmemlab {__version__}",
-                kernel=Kernel("unknown", "unknown"),
-                cpus=0,
-                ram_bytes=ram_bytes or footprint,
-                clock=clock,
-                duration_ns=max(1, self._last_t),
-                probe_set=ProbeSet("import", f"converted from {self._what}", ["the host's memory and pressure"]),
-                events=EventCounts(0, 0, 0, 0, 0),
-                certificate=Certificate(True, Reconciliation(stores, 0), Reconciliation(loads, 0), note=note),
-                clen=ClenMethod("measured" if self._clens else "none", note=f"from {self._what}"),
-                provenance={
-                    "how": f"tmemlab datasets import --format {self._what}",
-                    "ram": "given" if ram_bytes else "unknown: the pages that the source touches are used",
-                    **provenance,
-                },
-            )
+        manifest = Manifest(
+            kind=self._kind,
+            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            tool=f"tmemlab {__version__}",
+            kernel=Kernel("unknown", "unknown"),
+            cpus=0,
+            ram_bytes=ram_bytes or footprint,
+            clock=clock,
+            duration_ns=max(duration_ns, self._last_t),
+            probe_set=ProbeSet("import", f"converted from {self._what}", ["the host's memory and pressure"]),
+            events=EventCounts(0, 0, 0, 0, 0),
+            certificate=Certificate(True, Reconciliation(stores, 0), Reconciliation(loads, 0), note=note),
+            clen=ClenMethod("measured" if self._clens else "none", note=f"from {self._what}"),
+            provenance={
+                "how": f"tmemlab datasets import --format {self._what}",
+                "ram": "given" if ram_bytes else "unknown: the pages that the source touches are used",
+            },
         )
+        return self._writer.close(manifest.replace(**(changes or {})))
 
     def __enter__(self) -> Self:
         return self
