@@ -13,10 +13,14 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+$(VENV)/.interop: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]'
+	@touch $@
+
 demo: $(VENV)/.installed
 	$(BIN)/tmemlab replay
 
-test: $(VENV)/.installed
+test: $(VENV)/.interop
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed
