@@ -2,8 +2,8 @@
 
 Encodings were chosen by size on swap traffic (benchmarks/datasets_encoding.py): delta for what counts or
 walks (time, page, slot), a dictionary for codes and lengths, which bit-packs them. Both are in the
-Parquet format since 2013, so every reader has them; BYTE_STREAM_SPLIT of integers saves another 0.3
-bytes an event but is newer than many of the readers that a trace should open in.
+Parquet format since 2013, so every reader has them; BYTE_STREAM_SPLIT of integers saves another 0.1 to 0.3
+bytes an event and is newer than many of the readers that a trace should open in.
 """
 
 import hashlib

@@ -1,0 +1,26 @@
+"""The traces that ship: sound, small, and saying how they were made."""
+
+import pytest
+
+from tmemlab.datasets.bundled import bundled
+from tmemlab.datasets.read import Trace
+from tmemlab.datasets.verify import verify
+
+TRACES = bundled()
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_a_bundled_trace_is_sound_and_small(name):
+    assert verify(TRACES[name]) == []
+    trace = Trace.open(TRACES[name])
+    size = sum(file.entry.bytes for file in trace.files)
+    assert size <= 8 * len(trace)
+    assert len(trace) >= 300_000
+    assert trace.manifest.certificate.complete
+    assert trace.manifest.license
+    assert trace.manifest.provenance
+
+
+def test_all_of_them_are_small():
+    sizes = [file.entry.bytes for path in TRACES.values() for file in Trace.open(path).files]
+    assert sum(sizes) < 6_000_000
