@@ -67,9 +67,7 @@ def command(
         duration=duration, cgroup=cgroup, sample_hz=sample_rate, ring_bytes=ring, content_share=content_cpu,
         probe_set=probe_set,
     )  # fmt: skip
-    terminal = on_terminal()
-    if duration is None and not command:
-        click.echo("recording until Ctrl-C", err=True)
+    terminal, endless = on_terminal(), duration is None and not command
     outcome = collect(
         out,
         options,
@@ -77,6 +75,7 @@ def command(
         memory_limit,
         watch=_Meter() if terminal else None,
         note=_note if terminal else lambda _: None,
+        ready=lambda: click.echo("recording until Ctrl-C", err=True) if endless else None,
         # stdout is for our JSON document alone, where one was asked for there
         command_stdout=sys.stderr.fileno() if json_file == "-" else None,
     )

@@ -37,7 +37,7 @@ class KernelTypes:
             raise KernelUnsupportedError("the kernel's type information is not BTF of this byte order")
         self._types = blob[header_length + type_at : header_length + type_at + type_length]
         self._strings = blob[header_length + string_at : header_length + string_at + string_length]
-        self._at = self._index()
+        self.offsets = self._index()
 
     @classmethod
     def load(cls, path: Path = BTF_PATH) -> Self:
@@ -71,7 +71,7 @@ class KernelTypes:
 
     def _find(self, kinds: tuple[int, ...], name: str) -> int | None:
         """Offset of the first definition called ``name`` of one of the kinds."""
-        for at in self._at[1:]:
+        for at in self.offsets[1:]:
             name_at, info, _ = _TYPE.unpack_from(self._types, at)
             if info >> 24 & 0x1F in kinds and name_at and info & 0xFFFF:
                 wanted = name.encode() + b"\0"
@@ -111,7 +111,7 @@ class KernelTypes:
     def _resolve(self, type_id: int) -> int | None:
         """Offset of the struct or union behind a type id, modifiers followed."""
         while type_id:
-            at = self._at[type_id]
+            at = self.offsets[type_id]
             _, info, target = _TYPE.unpack_from(self._types, at)
             kind = info >> 24 & 0x1F
             if kind in (_STRUCT, _UNION):
@@ -129,7 +129,7 @@ class KernelTypes:
     @cache  # noqa: B019
     def _enumerators(self) -> dict[str, int]:
         found: dict[str, int] = {}
-        for at in self._at[1:]:
+        for at in self.offsets[1:]:
             _, info, _ = _TYPE.unpack_from(self._types, at)
             kind = info >> 24 & 0x1F
             if kind == _ENUM:
@@ -148,12 +148,12 @@ class KernelTypes:
         at = self._find_function(function)
         if at is None:
             return None
-        prototype = self._at[_TYPE.unpack_from(self._types, at)[2]]
+        prototype = self.offsets[_TYPE.unpack_from(self._types, at)[2]]
         return int(_TYPE.unpack_from(self._types, prototype)[1] & 0xFFFF)
 
     def _find_function(self, name: str) -> int | None:
         wanted = name.encode() + b"\0"
-        for at in self._at[1:]:
+        for at in self.offsets[1:]:
             name_at, info, _ = _TYPE.unpack_from(self._types, at)
             if info >> 24 & 0x1F == _FUNC and self._strings.startswith(wanted, name_at):
                 return at

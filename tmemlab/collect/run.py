@@ -50,6 +50,7 @@ def collect(
     *,
     watch: Callable[[Progress], None] | None = None,
     note: Callable[[str], None] = lambda _: None,
+    ready: Callable[[], object] = lambda: None,
     command_stdout: int | None = None,
     provenance: dict[str, Any] | None = None,
     trace_license: str = "",
@@ -69,7 +70,7 @@ def collect(
     made = _make_directory(out)
     try:
         with contextlib.ExitStack() as stack:
-            outcome = _record(stack, out, options, command, memory_limit, watch, command_stdout)
+            outcome = _record(stack, out, options, command, memory_limit, watch, ready, command_stdout)
     except SpoolFullError as error:
         raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
     except BaseException:
@@ -120,6 +121,7 @@ def _record(
     command: list[str] | None,
     memory_limit: int | None,
     watch: Callable[[Progress], None] | None,
+    ready: Callable[[], object],
     command_stdout: int | None,
 ) -> tuple[Session, int | None, float, float]:
     try:
@@ -135,6 +137,7 @@ def _record(
     session = Session(out, options, hierarchy)
     session.usage_file = group.usage_file if group else None
     stack.enter_context(session)
+    ready()
     begin, cpu = time.monotonic(), time.process_time()
     child = None
     if command:

@@ -43,7 +43,7 @@ CANNOT_SEE = [
     "pool or zero-filled for pages charged to the root cgroup, for which the kernel raises no event",
 ]
 
-_WITHOUT = {
+WITHOUT = {
     "HAVE_EXIT_MMAP": "address spaces ending: their pages are never invalidated",
     "HAVE_FORK": "forks: a child's pages are told apart from its parent's only by slot",
     "HAVE_OOM": "OOM kills",
@@ -87,7 +87,7 @@ def attach(types: KernelTypes, macros_of_ours: dict[str, int | None]) -> Attache
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
     macros |= macros_of_ours
     source = bpfcc.program_text("common.h", "events.h", "tracepoint.c")
-    without = [text for macro, text in _WITHOUT.items() if not optional[macro]]
+    without = [text for macro, text in WITHOUT.items() if not optional[macro]]
     return Attached(NAME, "", bpfcc.load(source, macros), [*CANNOT_SEE, *without])
 
 

@@ -1,0 +1,29 @@
+"""tmemlab doctor."""
+
+import click
+
+from .common import json_option, write_json
+
+
+@click.command("doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@json_option
+def command(json_file: str | None) -> int:
+    """Report what this host can record, what is missing, and the command that fixes it.
+
+    Exit code 0 when it can record, 3 when a privilege is missing, 4 when the kernel or bcc cannot do it.
+    """
+    from ..collect.doctor import REQUIRED, document, examine, verdict
+
+    findings = examine()
+    code, sentence = verdict(findings)
+    if json_file is not None:
+        write_json(document(findings), json_file)
+    if json_file != "-":
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            mark = "ok" if finding.ok else "MISSING" if finding.weight == REQUIRED else "-"
+            click.echo(f"{mark:8}{finding.name:{width}}  {finding.detail}")
+            if finding.fix:
+                click.echo(f"{'':8}{'':{width}}  fix: {finding.fix}")
+        click.echo(sentence)
+    return code
