@@ -181,8 +181,8 @@ class Zswap618(Policy):
     )
     shrinker: str = param("off", "reclaim shrinks the pool", choices=("off", "on"), kernel="shrinker_enabled")
     worker_visit_us: float = param(0.5, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
-    worker_page_us: float = param(8.0, "time it takes to write one back", unit="us", low=0, high=1e6)
-    worker_start_us: float = param(20.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
+    worker_page_us: float = param(30.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+    worker_start_us: float = param(50.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
     reclaim_priority: int = param(
         12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
     )
