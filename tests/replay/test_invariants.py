@@ -1,6 +1,7 @@
 """What must hold after every event, whatever the policy and its parameters."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,27 @@ def policies(draw: st.DrawFn) -> Policy:
     return kind(**values)
 
 
+def check_zspages(state: State, held: Any, objects: dict[int, int]) -> None:
+    pages = state.pages
+    for page in held:
+        assert state.zspages[state.frames[page]]["zclass"] == state.class_of[pages[page]["clen"]]
+    classes = state.classes[state.zspages["zclass"][list(objects)]] if objects else state.classes[:0]
+    assert state.world.host.pool_pages == classes["pages"].sum()
+    assert (classes["objects"] >= list(objects.values())).all()
+    assert classes["zspages"].size == state.classes["zspages"].sum()
+
+
+def check_buddies(state: State, held: Any, objects: dict[int, int]) -> None:
+    h = state.world.host
+    assert h.pool_pages == len(objects)
+    assert max(objects.values(), default=0) <= h.buddies
+    used: Counter[int] = Counter()
+    for page in held:
+        used[int(state.frames[page])] += int(state.class_of[state.pages[page]["clen"]])
+    for frame, chunks in used.items():
+        assert state.zspages[frame]["zclass"] == h.chunks - chunks  # chunks left, never negative
+
+
 def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     h = state.world.host
     pages = state.pages[: cols.pages]
@@ -62,12 +84,10 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     inuse = Counter(state.frames[held].tolist())
     objects = {z: int(n) for z, n in enumerate(state.zspages["inuse"]) if n}
     assert objects == inuse
-    for page in held:
-        assert state.zspages[state.frames[page]]["zclass"] == state.class_of[pages[page]["clen"]]
-    classes = state.classes[state.zspages["zclass"][list(objects)]] if objects else state.classes[:0]
-    assert h.pool_pages == classes["pages"].sum()
-    assert (classes["objects"] >= list(objects.values())).all()
-    assert classes["zspages"].size == state.classes["zspages"].sum()
+    if h.buddies:
+        check_buddies(state, held, objects)
+    else:
+        check_zspages(state, held, objects)
     assert h.resident == (pages["place"] == RESIDENT).sum()
     on_lists: list[int] = []
     on_ghosts: list[int] = []

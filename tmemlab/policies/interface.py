@@ -36,15 +36,19 @@ from ..errors import InvalidInputError
 from .layout import (
     ABSENT,
     ACCEPT,
+    ASKED,
     DISK,
     DROP,
     HOST,
     KEEP,
     LISTS,
     NEVER,
+    NO_ALLOCATION,
+    ORDINARY,
     PAGE,
     POOL,
     REFUSE,
+    REFUSED,
     REJECT,
     REMOTE,
     RESIDENT,
@@ -54,11 +58,28 @@ from .layout import (
 from .world import WORLD, World
 
 __all__ = [
-    "ABSENT", "ACCEPT", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS", "NEVER",
-    "PAGE", "POOL", "REFUSE", "REGISTRY", "REJECT", "REMOTE", "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Hook",
-    "Param", "Policy", "World", "hook", "ignores_pressure", "limit_pages", "load_drops", "load_keeps",
-    "never_wakes", "param", "register",
+    "ABSENT", "ACCEPT", "ASKED", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS",
+    "NEVER", "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE",
+    "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Allocator", "Hook", "Param", "Policy", "World", "hook",
+    "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes", "param", "register",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Allocator:
+    """What holds the compressed objects, as a model of its density."""
+
+    kind: str = "zsmalloc"
+    """zsmalloc, zbud or z3fold."""
+    header: int = 0
+    """Bytes that the pool stores with each object, besides what the allocator itself adds."""
+    chain: int = 8
+    """zsmalloc: pages a zspage spans at most."""
+    by_use: bool = False
+    """zsmalloc: the chain is chosen by the share of the zspage that is used, as up to Linux 6.1."""
+    chunks: int = 62
+    """z3fold: chunks of 64 bytes that the objects of a page share."""
+
 
 HOOK_SIGNATURE = types.int64(WORLD, types.int64)
 HOOK_TYPE = types.FunctionType(HOOK_SIGNATURE)
@@ -182,6 +203,14 @@ class Policy:
     def first_wake(self) -> int:
         """When, in ns, the timer first fires; :data:`NEVER` for none."""
         return NEVER
+
+    def allocator(self) -> Allocator:
+        """What holds the pool's objects."""
+        return Allocator()
+
+    def zeros(self) -> int:
+        """What a page of zero bytes is: NO_ALLOCATION, ORDINARY or ASKED."""
+        return NO_ALLOCATION
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Policy":
         """This policy with its pool limited to ``pool_bytes``; itself where it has no limit."""

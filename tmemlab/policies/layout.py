@@ -11,6 +11,15 @@ KEEP, DROP = 0, 1
 ABSENT, POOL, REMOTE, DISK, ZERO, RESIDENT = range(6)
 """Where a page's swapped copy is. A page is in exactly one place at every event."""
 
+NO_ALLOCATION, ORDINARY, ASKED = range(3)
+"""What a page of zero bytes is: nothing, as the swap core (since Linux 6.12) or zram has it; a page that
+compresses to :data:`SAME_FILLED_LENGTH` bytes; or something that the policy is asked about and that takes
+no memory, as zswap's same-filled pages did from 5.6 to 6.11."""
+
+SAME_FILLED_LENGTH = 32
+REFUSED = 255
+"""In ``class_of``: the allocator does not take objects of this length."""
+
 LISTS = 256
 """Intrusive lists a policy may use; by convention list ``c`` belongs to memory cgroup ``c % LISTS``."""
 
@@ -74,6 +83,9 @@ HOST = np.dtype(
         ("pool_bytes", "i8"),  # sum of compressed lengths
         ("free_zspage", "i8"),  # first of the chain of free zspages
         ("fresh_zspage", "i8"),  # from here on none was ever used
+        ("buddies", "i8"),  # objects a page holds at most (zbud, z3fold); 0: zsmalloc
+        ("chunks", "i8"),  # chunks of 64 bytes that they share
+        ("zeros", "i8"),  # what a page of zero bytes is
         ("cgroups", "i8"),
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load

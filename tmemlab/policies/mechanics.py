@@ -7,6 +7,7 @@ is put on a list with ``enlist`` is counted in ``w.lengths`` for as long as it s
 
 from typing import Any
 
+from .buddies import join, part
 from .interface import ABSENT, DISK, LISTS, POOL
 from .zspages import allocate, release
 
@@ -125,7 +126,10 @@ def enter_pool(w: Any, page: int) -> None:
     zclass = w.class_of[clen]
     w.pages[page].zclass = zclass
     w.pages[page].place = POOL
-    w.frames[page] = allocate(w, zclass)
+    if h.buddies == 0:
+        w.frames[page] = allocate(w, zclass)
+    else:
+        w.frames[page] = join(w, zclass)
     h.pool_count += 1
     h.pool_bytes += clen
 
@@ -135,7 +139,10 @@ def leave_pool(w: Any, page: int) -> None:
     """Free the page's object; the page goes off its list too."""
     h = w.host
     unlink(w, page)
-    release(w, w.frames[page])
+    if h.buddies == 0:
+        release(w, w.frames[page])
+    else:
+        part(w, w.frames[page], w.pages[page].zclass)
     h.pool_count -= 1
     h.pool_bytes -= w.pages[page].clen
     w.pages[page].place = ABSENT

@@ -11,15 +11,18 @@ from ..datasets.schema import Flag, Op, Where
 from ..policies.interface import (
     ABSENT,
     ACCEPT,
+    ASKED,
     DISK,
     HOOK_TYPE,
     NEVER,
+    ORDINARY,
     POOL,
     REJECT,
     RESIDENT,
     WORLD,
     ZERO,
 )
+from ..policies.layout import SAME_FILLED_LENGTH
 from ..policies.mechanics import disk_write, enter_pool, free_pages, has_more_than, leave_pool
 from ..policies.world import prefetch_frame, prefetch_page, prefetch_zspage
 
@@ -46,11 +49,28 @@ def record_latency(histogram: Any, latency_ns: int) -> None:
 
 
 @njit(cache=True)
+def _swap_out_zeros(w: Any, page: int, store: Any) -> int:
+    """A page of zero bytes: no memory and no I/O, unless the policy is asked and rejects it."""
+    h = w.host
+    w.pages[page].clen = 0
+    w.pages[page].place = ABSENT
+    if h.zeros == ASKED and store(w, page) == REJECT:
+        h.rejected += 1
+        w.pages[page].place = DISK
+        disk_write(w, 4096)
+        return _W_REJECTED
+    w.pages[page].place = ZERO
+    h.zero_stores += 1
+    return _W_ZERO
+
+
+@njit(cache=True)
 def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     """One page leaves RAM; where it went (a Where code). Shared by the replay and its storms.
 
-    Order of Linux 6.18: zero pages first [mm/page_io.c:swap_writeout], then the pool, then the disk. An
-    old copy never survives a new store. The pool's page must come from free memory that is still there.
+    Order of Linux 6.18: zero pages first [mm/page_io.c:swap_writeout], then the pool, then the disk, unless
+    the policy's kernel had another (``Policy.zeros``). An old copy never survives a new store. The pool's
+    page must come from free memory that is still there.
     """
     h = w.host
     place = w.pages[page].place
@@ -60,9 +80,9 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
         h.resident -= 1
         h.base_free += 1
     if clen == 0:
-        w.pages[page].place = ZERO
-        h.zero_stores += 1
-        return _W_ZERO
+        if h.zeros != ORDINARY:
+            return _swap_out_zeros(w, page, store)
+        clen = SAME_FILLED_LENGTH
     w.pages[page].clen = clen
     w.pages[page].place = ABSENT
     verdict = store(w, page) if has_more_than(w, 0) else REJECT

@@ -21,7 +21,7 @@ from ..policies.zspages import GROUPS, make_heads
 from .engine import follow_samples, swap_out
 from .host import Host
 from .prepare import Columns
-from .zsmalloc import class_tables
+from .zpool import tables
 
 
 @njit(cache=True, nogil=True)
@@ -37,7 +37,7 @@ class State:
         total = columns.pages + storm_pages + LISTS
         self.host = np.zeros(1, HOST)
         self.pages = np.zeros(total, PAGE)
-        self.class_of, self.classes = class_tables()
+        self.class_of, self.classes, buddies, chunks = tables(policy.allocator())
         numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
         self.own = np.zeros(policy.registers(total), np.int64)
         self.lengths = np.zeros(LISTS, np.int64)
@@ -48,6 +48,8 @@ class State:
             self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
             self.frames, self.zspages,
         )  # fmt: skip
+        h = self.world.host
+        h.buddies, h.chunks, h.zeros = buddies, chunks, policy.zeros()
 
     @classmethod
     def at_start(cls, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> "State":
