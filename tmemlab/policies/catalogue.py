@@ -1,11 +1,15 @@
 """Find policies by name, and parse ``name:key=value,...`` as the command line writes them."""
 
-import importlib
+import contextlib
+import importlib.util
 import pkgutil
+import re
 
 from .. import policies
 from ..errors import InvalidInputError
 from .interface import REGISTRY, Policy
+
+_NAME = re.compile(r"[a-z]+\.[a-z0-9_]+")
 
 DEFAULTS = (
     "bounds.none", "bounds.unbounded", "bounds.clairvoyant",
@@ -26,7 +30,13 @@ def all_policies() -> dict[str, type[Policy]]:
 
 def find_policy(name: str) -> type[Policy]:
     """The policy called ``name``; InvalidInputError names the nearest ones otherwise."""
-    known = all_policies()
+    if name in REGISTRY:
+        return REGISTRY[name]
+    # By convention family.name is the file family/name.py; one file that is asked for is all that is read.
+    if _NAME.fullmatch(name) and importlib.util.find_spec(f"{policies.__name__}.{name.partition('.')[0]}"):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(f"{policies.__name__}.{name}")
+    known = REGISTRY if name in REGISTRY else all_policies()
     if name in known:
         return known[name]
     near = [other for other in known if name in other or name.split(".")[0] == other.split(".")[0]]
