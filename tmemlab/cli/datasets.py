@@ -1,17 +1,14 @@
 """``tmemlab datasets``: inspect, verify, convert and share traces."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from .datasets_convert import export_command, import_command
 from .datasets_options import JSON, TRACE, print_json, report
+from .datasets_remote import CATALOGUE, card_command, pull_command, push_command
 from .datasets_shape import diff_command, sample_command, stats_command, synth_command
 from .datasets_share import anonymize_command, merge_command, pack_command, slice_command, unpack_command
-
-if TYPE_CHECKING:
-    from ..datasets.read import Trace
 
 
 @click.group()
@@ -21,7 +18,7 @@ def command() -> None:
 
 _OTHERS = (
     export_command, import_command, slice_command, merge_command, anonymize_command, pack_command, unpack_command,
-    sample_command, synth_command, stats_command, diff_command,
+    sample_command, synth_command, stats_command, diff_command, push_command, pull_command, card_command,
 )  # fmt: skip
 for _other in _OTHERS:
     command.add_command(_other)
@@ -80,37 +77,28 @@ def recover_command(recording: Path, out: Path | None, as_json: bool) -> None:
 
 
 @command.command("list")
+@CATALOGUE
 @JSON
-def list_command(as_json: bool) -> None:
-    """List the traces that ship with tmemlab."""
+def list_command(catalogue: Path | None, as_json: bool) -> None:
+    """List the traces that ship with tmemlab, or those of another catalogue."""
     from ..datasets.bundled import bundled
-    from ..datasets.read import Trace
+    from ..datasets.catalogue import bundled_catalogue, read_catalogue
+    from ..datasets.typedjson import encode
 
-    traces = {name: Trace.open(path) for name, path in bundled().items()}
+    found = bundled_catalogue(0) if catalogue is None else read_catalogue(catalogue)
+    traces = [
+        {
+            "name": name,
+            "path": str(bundled()[name]) if not entry.url and name in bundled() else None,
+            **encode(entry),
+        }
+        for name, entry in found.traces.items()
+    ]
     if as_json:
-        print_json(
-            {"schema": "tmemlab.list/1", "traces": [_summary(name, trace) for name, trace in traces.items()]}
-        )
+        print_json({"schema": "tmemlab.list/1", "traces": traces})
     elif traces:
         from .datasets_tables import print_list
 
-        print_list([_summary(name, trace) for name, trace in traces.items()])
+        print_list(traces)
     else:
-        click.echo("this installation has no bundled trace", err=True)
-
-
-def _summary(name: str, trace: "Trace") -> dict[str, Any]:
-    manifest = trace.manifest
-    return {
-        "name": name,
-        "path": str(trace.path),
-        "events": len(trace),
-        "pages": trace.pages,
-        "duration_s": manifest.duration_ns / 1e9,
-        "kernel": manifest.kernel.release,
-        "ram_bytes": manifest.ram_bytes,
-        "bytes": sum(entry.bytes for entry in manifest.files.values()),
-        "complete": manifest.certificate.complete,
-        "license": manifest.license,
-        "workload": manifest.provenance.get("workload"),
-    }
+        click.echo("there is no trace in the catalogue", err=True)

@@ -1,5 +1,6 @@
 """The tables that ``tmemlab datasets`` prints for people."""
 
+import re
 from typing import Any
 
 from rich.console import Console
@@ -64,12 +65,16 @@ def print_list(traces: list[dict[str, Any]]) -> None:
             _text(trace["name"]),
             format_count(trace["events"]),
             format_count(trace["pages"]),
-            format_duration(trace["duration_s"]),
+            format_duration(trace["duration_ns"] / 1e9),
             format_bytes(trace["bytes"]),
             _text(trace["kernel"]),
-            _text(trace["workload"] or "-"),
+            _text(_first_clause(trace["workload"] or trace["how"])),
         )
     _console().print(table)
+
+
+def _first_clause(text: str) -> str:
+    return re.split(r"[;,.:] ", text, maxsplit=1)[0][:80] or "-"
 
 
 def print_stats(found: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ _DIRECTORY = Path(__file__).parent / "bundled"
 
 def bundled(directory: Path = _DIRECTORY) -> dict[str, Path]:
     """The bundled traces by name, in alphabetical order."""
-    return {path.parent.name: path.parent for path in sorted(directory.glob(f"*/{MANIFEST_NAME}"))}
+    found = sorted(path.parent for path in directory.glob(f"*/{MANIFEST_NAME}"))
+    # a name with a dot is a recording that is being made
+    return {path.name: path for path in found if "." not in path.name}
 
 
 def default_trace(directory: Path = _DIRECTORY) -> Path:
