@@ -5,7 +5,7 @@
 
 Needs root, an otherwise idle host, and the packages redis-server and sqlite3. Makes a swap file under /var/tmp,
 switches zswap on for the time, and restores both. What it records goes to tmemlab/datasets/bundled/NAME, in place
-of what was there. The host's paths, process ids and kernel build suffix are taken out; contents are never recorded.
+of what was there. The host's paths, process ids and kernel build are taken out; contents are never recorded.
 """
 
 import contextlib
@@ -37,15 +37,15 @@ bench() { redis-benchmark -q -p 6399 "$@" >/dev/null; }
 hot="math.floor(250000 * (ARGV[1] / 250000) ^ 4)"
 bench -t set -r 250000 -n 330000 -d 480 -c 8
 sleep 5
-bench -t get -r 250000 -n 100000 -c 8
+bench -t get -r 250000 -n 120000 -c 8
 sleep 5
 bench -r 250000 -n 300000 -c 8 EVAL "local k = string.format('key:%012d', $hot); \
   if ARGV[1] % 4 == 0 then return redis.call('SETRANGE', k, 100, ARGV[1]) end; return redis.call('GET', k)" \
   0 __rand_int__
 sleep 5
-bench -t set -r 250000 -n 250000 -d 480 -c 8
+bench -t set -r 250000 -n 180000 -d 480 -c 8
 sleep 5
-bench -t get -r 250000 -n 90000 -c 8
+bench -t get -r 250000 -n 60000 -c 8
 redis-cli -p 6399 shutdown nosave >/dev/null 2>&1 || true
 wait $server || true
 """
@@ -54,21 +54,21 @@ SQLITE = """
 exec sqlite3 :memory: <<'END'
 pragma temp_store=memory;
 create table item(id integer primary key, customer integer, day integer, note text);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 1700000)
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 1550000)
 insert into item select i, abs(random()) % 60000, abs(random()) % 3650,
   hex(randomblob(60)) || printf('order %d of customer %d shipped from warehouse %d', i, i % 60000, i % 37) from n;
 .shell sleep 10
-with recursive n(i) as (select 1700001 union all select i + 1 from n where i < 3400000)
+with recursive n(i) as (select 1550001 union all select i + 1 from n where i < 3100000)
 insert into item select i, abs(random()) % 60000, abs(random()) % 3650,
   hex(randomblob(60)) || printf('order %d of customer %d shipped from warehouse %d', i, i % 60000, i % 37) from n;
 .shell sleep 10
-select count(*), sum(length(note)) from item where id between 2800000 and 2900000;
+select count(*), sum(length(note)) from item where id between 2550000 and 2620000;
 .shell sleep 10
-with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 40000)
-select sum(length(note)) from n join item on item.id = 3200000 + k % 100000;
+with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 30000)
+select sum(length(note)) from n join item on item.id = 2900000 + k % 100000;
 .shell sleep 10
-with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 25000)
-select sum(length(note)) from n join item on item.id = 1 + k % 3400000;
+with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 12000)
+select sum(length(note)) from n join item on item.id = 1 + k % 3100000;
 END
 """
 
@@ -87,13 +87,13 @@ class Recipe:
 RECIPES = {
     "redis-zswap": Recipe(
         ["bash", "-c", REDIS], 92 << 20, 20, ["redis-server", "redis-tools"],
-        "redis-server filled by redis-benchmark with up to 250,000 keys of 480 bytes, then uniform reads, skewed reads "
-        "and writes (rank ~ uniform^4, one in four a write), overwrites and uniform reads, with pauses; 92 MiB of "
-        "memory, zswap with a pool that never fills",
+        "redis-server filled by redis-benchmark with up to 250,000 keys of 480 bytes, then uniform reads, skewed "
+        "reads and writes (rank ~ uniform^4, one in four a write), overwrites, uniform reads, with pauses; 92 MiB "
+        "of memory, zswap with a pool that never fills",
     ),
     "sqlite-limit": Recipe(
         ["bash", "-c", SQLITE], 300 << 20, 1, ["sqlite3"],
-        "sqlite3 building a table of 3.4 million rows in memory, then a range scan, skewed and uniform point "
+        "sqlite3 building a table of 3.1 million rows in memory, then a range scan, skewed and uniform point "
         "queries, with pauses; 300 MiB of memory, zswap limited to 1 % of RAM, so that it rejects and writes back",
     ),
 }  # fmt: skip
@@ -103,7 +103,7 @@ RECIPES = {
 def swap_and_zswap(max_pool_percent: int) -> Iterator[None]:
     """A swap file in use and zswap on with a limit; both as before afterwards."""
     before = {name: (ZSWAP / name).read_text().strip() for name in ("enabled", "max_pool_percent")}
-    with open("/tmp/swap.lock", "w") as lock:
+    with Path("/tmp/swap.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         SWAP_FILE.unlink(missing_ok=True)
         subprocess.run(["fallocate", "-l", "4G", SWAP_FILE], check=True)
@@ -140,9 +140,8 @@ def scrub(document: dict[str, Any]) -> dict[str, Any]:
 def record(name: str, recipe: Recipe) -> None:
     for package in recipe.packages:
         subprocess.run(["dpkg", "-s", package], check=True, stdout=subprocess.DEVNULL)
-    versions = subprocess.run(
-        ["dpkg-query", "-W", "-f=${Package} ${Version}\n", *recipe.packages], check=True, capture_output=True, text=True
-    ).stdout.split("\n")
+    query = ["dpkg-query", "-W", "-f=${Package} ${Version}\n", *recipe.packages]
+    versions = subprocess.run(query, check=True, capture_output=True, text=True).stdout.split("\n")
     out = BUNDLED / f"{name}.new"
     shutil.rmtree(out, ignore_errors=True)
     BUNDLED.mkdir(exist_ok=True)

@@ -30,7 +30,7 @@ def _ring(text: str) -> int:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--duration", type=_duration, metavar="TIME", help="Stop after this long, such as 60s or 10m.")
 @click.option("--cgroup", metavar="PATH", help="Record only pages of this memory cgroup and those below it.")
-@click.option("--memory-limit", type=size, metavar="SIZE", help="Limit COMMAND to so much memory, so that it swaps.")
+@click.option("--memory-limit", type=size, metavar="SIZE", help="Memory that COMMAND may use.")
 @click.option("--sample-rate", type=click.FloatRange(0.1, 100), default=10.0, show_default=True,
               help="Samples of the host's memory a second.")  # fmt: skip
 @click.option("--content-cpu", type=click.FloatRange(0, 0.9), default=0.05, show_default=True,

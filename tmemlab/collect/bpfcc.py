@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,14 +19,15 @@ from ..errors import KernelUnsupportedError, PrivilegeError
 HEADERS = Path(__file__).parent / "headers"
 PROGRAMS = Path(__file__).parent / "bpf"
 
-INSTALL_HINT = "install it with: apt-get install python3-bpfcc (Debian, Ubuntu) or dnf install python3-bcc (Fedora)"
+INSTALL_HINT = "install python3-bpfcc with apt-get (Debian, Ubuntu) or python3-bcc with dnf (Fedora)"
 
 
 def _search_path() -> list[str]:
     """Where distributions keep Python packages, newest first."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    fixed = ["/usr/lib/python3/dist-packages", f"/usr/lib/{version}/site-packages", f"/usr/lib64/{version}/site-packages"]
-    other = sorted(str(p) for base in ("/usr/lib", "/usr/lib64") for p in Path(base).glob("python3.*/site-packages"))
+    bases = ("/usr/lib", "/usr/lib64")
+    fixed = ["/usr/lib/python3/dist-packages", *(f"{base}/{version}/site-packages" for base in bases)]
+    other = sorted(str(p) for base in bases for p in Path(base).glob("python3.*/site-packages"))
     return fixed + other[::-1]
 
 
@@ -63,7 +64,7 @@ def _captured_stderr() -> Iterator[Any]:
             os.close(saved)
 
 
-def load(source: str, macros: dict[str, int | None]) -> Any:
+def load(source: str, macros: Mapping[str, int | None]) -> Any:
     """A compiled, loaded and attached ``bcc.BPF``.
 
     Needs no kernel headers: BCC_KERNEL_SOURCE names the tree in ``headers``. ``macros`` become ``-DNAME=VALUE``;

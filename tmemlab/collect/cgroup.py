@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ..errors import InvalidInputError, KernelUnsupportedError, TmemlabError
 from .host import read_number, read_text
@@ -107,7 +108,7 @@ class OwnCgroup:
         self.directory = self._hierarchy.mount / f"tmemlab-{os.getpid()}"
         self._limit = limit
 
-    def __enter__(self) -> "OwnCgroup":
+    def __enter__(self) -> Self:
         try:
             self.directory.mkdir()
         except OSError as error:

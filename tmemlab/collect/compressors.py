@@ -15,7 +15,7 @@ PAGE = 4096
 
 @dataclass(frozen=True)
 class Twin:
-    """``compress`` gives the compressed bytes' count of a page; ``exact`` says whether it is the kernel's method."""
+    """``compress`` gives how many bytes a page becomes; ``exact`` says whether it is the kernel's method."""
 
     kernel_name: str
     library: str

@@ -1,9 +1,9 @@
 """Sampling page contents: how well what is being stored compresses.
 
-No tracepoint carries a compressed length. The program copies the contents of a random share of the stores into a
-ring of their own, at the moment of the store; here they are compressed with the twin of the kernel's compressor and
-forgotten. Reading the page through its process instead would mark it as used and disturb the very reclaim that is
-being recorded [mm/gup.c: FOLL_TOUCH], and would never see pages that do not come back.
+No tracepoint carries a compressed length. The program copies the contents of a random share of the stores into
+a ring of their own, at the moment of the store; here they are compressed with the twin of the kernel's compressor
+and forgotten. Reading the page through its process instead would mark it as used and disturb the very reclaim that
+is being recorded [mm/gup.c: FOLL_TOUCH], and would never see pages that do not come back.
 """
 
 import time

@@ -44,14 +44,16 @@ class Counters:
         rows = 3 * len(NAMES)
         length = -(-cpus * rows * 8 // mmap.PAGESIZE) * mmap.PAGESIZE
         self._map = mmap.mmap(counters_fd, length, mmap.MAP_SHARED, mmap.PROT_READ)
-        self._cells: npt.NDArray[Any] = np.frombuffer(self._map, np.uint64, cpus * rows).reshape(cpus, 3, len(NAMES))
+        self._cells: npt.NDArray[Any] = np.frombuffer(self._map, np.uint64, cpus * rows)
+        self._cells = self._cells.reshape(cpus, 3, len(NAMES))
         self._control_map = mmap.mmap(control_fd, mmap.PAGESIZE, mmap.MAP_SHARED)
         self._control = np.frombuffer(self._control_map, np.uint64, 2)
         self._phase = 0
 
     def read(self) -> npt.NDArray[Any]:
         """Pages by (seen, dropped, outside) and name, summed over CPUs."""
-        return self._cells.sum(axis=0)
+        total: npt.NDArray[Any] = self._cells.sum(axis=0)
+        return total
 
     def dropped(self) -> int:
         """Records lost so far for want of room, in pages."""

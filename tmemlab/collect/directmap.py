@@ -1,8 +1,8 @@
 """Where the kernel keeps page contents: the base of its direct map and of its array of struct page.
 
-Both are randomised at boot and no file tells them. One page of the recorder's own gives them away: its frame number
-stands in /proc/self/pagemap, its struct page is what mm_page_alloc was called with, and its content, random bytes,
-is recognised where the direct map shows it.
+Both are randomised at boot and no file tells them. One page of the recorder's own gives them away: its frame
+number stands in /proc/self/pagemap, its struct page is what mm_page_alloc was called with, and its content, random
+bytes, is recognised where the direct map shows it.
 """
 
 import ctypes

@@ -13,7 +13,7 @@ from .compressors import find_twin
 from .probes import offsets, tracepoint
 
 REQUIRED, USEFUL, STATE = "required", "useful", "state"
-"""Without a required one nothing is recorded; a useful one adds to the trace; a state decides what there is to see."""
+"""Without a required one nothing is recorded; a useful one adds to it; a state decides what there is to see."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Every finding in the order in which a person would fix them. Attaches and detaches probes; changes nothing."""
+    """Every finding, in the order to fix them in. Attaches and detaches probes; changes nothing."""
     root = os.geteuid() == 0
     findings = [
         Finding(
@@ -96,7 +96,7 @@ def _host() -> list[Finding]:
         Finding(
             "swap", STATE, bool(swaps),
             ", ".join(f"{s.device} ({s.type}, {s.size_bytes >> 20} MiB)" for s in swaps) or "none active",
-            "" if swaps else "fallocate -l 4G /swapfile && chmod 600 /swapfile && mkswap /swapfile && swapon /swapfile",
+            "" if swaps else "fallocate -l 4G /swap && chmod 600 /swap && mkswap /swap && swapon /swap",
         )
     ]  # fmt: skip
     settings = host.zswap_settings()
@@ -133,7 +133,7 @@ def _host() -> list[Finding]:
 
 
 def verdict(findings: list[Finding]) -> tuple[int, str]:
-    """Exit code and one sentence: 0 when this host can record, 3 for want of privilege, 4 for want of the kernel's."""
+    """Exit code and a sentence: 0 when this host can record, 3 for want of privilege, 4 where it cannot."""
     lacking = [finding for finding in findings if finding.weight == REQUIRED and not finding.ok]
     if not lacking:
         idle = [finding.name for finding in findings if finding.name == "swap" and not finding.ok]

@@ -144,7 +144,7 @@ def zram_totals() -> tuple[int, int] | None:
     """Uncompressed bytes and bytes of memory of all initialised zram devices; None without any."""
     totals = [
         tuple(map(int, text.split()[:3]))
-        for name in os.listdir("/sys/block")
+        for name in os.listdir("/sys/block")  # noqa: PTH208 - ten times a second
         if name.startswith("zram")
         and (text := read_text(f"/sys/block/{name}/mm_stat"))
         and not text.startswith("0 ")

@@ -83,7 +83,11 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
 
 
 def _reconcile(
-    names: tuple[str, ...], less: str | None, kernel: dict[str, int], recorded: dict[str, int], dropped: dict[str, int]
+    names: tuple[str, ...],
+    less: str | None,
+    kernel: dict[str, int],
+    recorded: dict[str, int],
+    dropped: dict[str, int],
 ) -> Reconciliation:
     def total(values: dict[str, int]) -> int:
         return sum(values.get(name, 0) for name in names) - (values.get(less, 0) if less else 0)
@@ -119,10 +123,12 @@ def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> Clen
     sampled = (end or {}).get("contents", {}).get("sampled", 0)
     total = max(measured + carried + unknown, 1)
     if not measured:
-        return ClenMethod("none", start["compressor"] or "", 0, start.get("contents_note") or "no page was sampled")
+        why = start.get("contents_note") or "no page was sampled"
+        return ClenMethod("none", start["compressor"] or "", 0, why)
     note = (
-        f"contents sampled at the moment of the store and compressed: {start['twin']}; of all stores and loads "
-        f"{measured / total:.1%} have the length of their own content, {carried / total:.1%} their page's last known, "
+        f"contents sampled at the moment of the store and compressed: {start['twin']}; of all stores and "
+        f"loads {measured / total:.1%} have the length of their own content, "
+        f"{carried / total:.1%} their page's last known, "
         f"{unknown / total:.1%} none"
     )
     counts = {"measured": measured, "carried": carried, "unknown": unknown, "exact_method": start["twin_exact"]}

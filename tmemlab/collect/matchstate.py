@@ -110,7 +110,7 @@ def _grown(array: Any, needed: int, fill: int) -> Any:
 
 
 def _rehashed(state: State, size: int) -> dict[str, Any]:
-    from .match import rehash
+    from .matchtable import rehash
 
     key1, key2, value = np.zeros(size, np.uint64), np.zeros(size, np.uint64), np.full(size, -1, np.int64)
     rehash(state.key1, state.key2, state.value, key1, key2, value)

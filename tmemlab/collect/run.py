@@ -98,7 +98,8 @@ def convert_kept(
 
 
 def _kept(directory: Path, what: str) -> str:
-    return f"{what}; what was recorded is kept in {directory}: free space and run tmemlab datasets recover {directory}"
+    command = f"tmemlab datasets recover {directory}"
+    return f"{what}; what was recorded is kept in {directory}: free space and run {command}"
 
 
 def _make_directory(out: Path) -> bool:
@@ -108,7 +109,7 @@ def _make_directory(out: Path) -> bool:
         return True
     except FileExistsError:
         if not out.is_dir() or any(out.iterdir()):
-            raise InvalidInputError(f"{out} already exists: name a directory that does not, or remove it") from None
+            raise InvalidInputError(f"{out} already exists: name another directory, or remove it") from None
         return False
     except OSError as error:
         raise InvalidInputError(f"cannot make the directory {out} ({error.strerror}): choose another") from None

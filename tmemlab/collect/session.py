@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -116,7 +116,7 @@ class Session:
         self._zswap_on: bool | None = None
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._open(stack)
             self._stack = stack.pop_all()

@@ -1,8 +1,9 @@
 """Settling matched rows: what only the future of a page decides, and the dense ids.
 
-Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load follows
-keeps its copy, and a sampled content belongs to the store just before it. Forwards: pages get their ids in order of
-first appearance, a load has the length of the store it reads, and a store that was not sampled takes its page's last.
+Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load
+follows keeps its copy, and a sampled content belongs to the store just before it. Forwards: pages get their ids in
+order of first appearance, a load has the length of the store it reads, and a store that was not sampled takes its
+page's last.
 """
 
 from typing import Any

@@ -95,7 +95,7 @@ class SpoolReader:
     def __init__(self, directory: Path) -> None:
         self.path = directory / SPOOL_NAME
         if not self.path.is_file():
-            raise TraceError(f"{directory} holds no recording to recover: name the directory given to tmemlab collect")
+            raise TraceError(f"{directory} holds no unfinished recording: name the OUT of tmemlab collect")
         self.torn_bytes = 0
 
     def frames(self) -> Iterator[tuple[Frame, bytes]]:
@@ -130,7 +130,7 @@ class SpoolReader:
             if kind is Frame.START and isinstance(value, dict):
                 return value
             break
-        raise TraceError(f"{directory} holds a recording that died before its first frame: there is nothing to recover")
+        raise TraceError(f"the recording in {directory} died before its first frame: there is nothing to recover")
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +140,7 @@ def decode_records(raw: bytes) -> Records:
     """The records of a RECORDS frame."""
     count, left = divmod(len(raw), RECORD.itemsize)
     if left:
-        raise TraceError("a frame of the spool is not a whole number of records: it was written by another version")
+        raise TraceError("a frame of the spool is no whole number of records: another version wrote it")
     records = np.empty(count, RECORD)
     at = 0
     for name in RECORD.names or ():

@@ -45,7 +45,7 @@ _OPTIONAL_VALUES = {
 }
 
 GFP_HIGHMEM_MOVABLE = 0x02 | 0x08
-"""__GFP_HIGHMEM | __GFP_MOVABLE, the low bits of GFP_HIGHUSER_MOVABLE: the same since 2.6 [include/linux/gfp_types.h]."""
+"""__GFP_HIGHMEM | __GFP_MOVABLE, of GFP_HIGHUSER_MOVABLE: low bits that never moved [linux/gfp_types.h]."""
 
 
 def kernel_macros(types: KernelTypes) -> dict[str, int | None]:

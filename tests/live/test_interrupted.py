@@ -1,0 +1,183 @@
+"""Ctrl-C, kill -9, a full disk, no privilege: nothing that was recorded is lost, and the message helps."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tmemlab.datasets.read import Trace
+from tmemlab.datasets.schema import Op
+from tmemlab.datasets.verify import verify
+
+from .conftest import Swap
+from .oracle import NAMES, TMEMLAB, difference, stores_in, vmstat
+
+pytestmark = pytest.mark.live
+
+
+def start(out: Path, swapper: Path, *extra: str) -> "subprocess.Popen[str]":
+    """A recording of a load that would go on for long."""
+    return subprocess.Popen(
+        [*TMEMLAB, "collect", out, "--memory-limit", "40M", *extra, "--", swapper, "churn", "110", "500"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_stores(count: int, recorder: "subprocess.Popen[str]") -> None:
+    begin, deadline = vmstat(), time.monotonic() + 60
+    while stores_in(difference(begin, vmstat())) < count:
+        assert recorder.poll() is None, recorder.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def groups() -> set[str]:
+    return {str(path) for path in Path("/sys/fs/cgroup").glob("*/tmemlab-*")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_cleanly(swap: Swap, swapper: Path, tmp_path: Path, number: signal.Signals) -> None:
+    swap.pool()
+    recorder = start(tmp_path / "trace", swapper, "--json", str(tmp_path / "json"))
+    wait_for_stores(20000, recorder)
+    recorder.send_signal(number)
+    _, errors = recorder.communicate(timeout=120)
+    assert recorder.returncode == 0, errors
+    document = json.loads((tmp_path / "json").read_text())
+    assert document["complete"], errors
+    assert document["stores"] >= 20000
+    assert verify(tmp_path / "trace") == []
+    assert not groups()
+
+
+def test_kill_9_then_recover(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    out = tmp_path / "trace"
+    before = vmstat()
+    recorder = start(out, swapper)
+    wait_for_stores(60000, recorder)
+    killed = vmstat()
+    recorder.kill()
+    recorder.communicate(timeout=60)
+    load = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and is_child_load(p, swapper)]
+    for pid in load:
+        os.kill(pid, signal.SIGKILL)
+    run = subprocess.run(
+        [*TMEMLAB, "datasets", "recover", out, "--json"], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["complete"] is False
+    assert verify(out) == []
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert "second" in manifest["certificate"]["note"]
+    stores = Trace.open(out).events("op", "t")
+    kept = int((stores["op"] == Op.STORE).sum())
+    total = stores_in(difference(before, killed))
+    # the load swaps some 30,000 pages a second: a second's worth may be missing, not more
+    assert 0.2 * total < kept <= total + 20000
+    for group in Path("/sys/fs/cgroup/memory").glob("tmemlab-*"):
+        group.rmdir()
+
+
+def is_child_load(process: Path, swapper: Path) -> bool:
+    try:
+        return (process / "exe").resolve() == swapper.resolve()
+    except OSError:
+        return False
+
+
+def test_recover_keeps_everything_up_to_a_torn_frame(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    out = tmp_path / "trace"
+    recorder = start(out, swapper)
+    wait_for_stores(60000, recorder)
+    recorder.kill()
+    recorder.communicate(timeout=60)
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and is_child_load(process, swapper):
+            os.kill(int(process.name), signal.SIGKILL)
+    spool = out / "spool.frames"
+    os.truncate(spool, spool.stat().st_size - 7)
+    run = subprocess.run([*TMEMLAB, "datasets", "recover", out], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert "cut off" in run.stdout + run.stderr
+    assert verify(out) == []
+    time.sleep(0.2)
+    for group in Path("/sys/fs/cgroup/memory").glob("tmemlab-*"):
+        group.rmdir()
+
+
+def test_a_full_disk_keeps_what_it_had(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
+    try:
+        recorder = start(small / "trace", swapper)
+        _, errors = recorder.communicate(timeout=120)
+        assert recorder.returncode == 1
+        assert "no space left" in errors
+        assert "datasets recover" in errors
+        assert "Traceback" not in errors
+        elsewhere = tmp_path / "saved"
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        run = subprocess.run(
+            [*TMEMLAB, "datasets", "recover", small / "trace", "--out", elsewhere],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        assert verify(elsewhere) == []
+        assert len(Trace.open(elsewhere)) > 10000
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_without_root_it_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for command, wanted in ((["collect", "/tmp/never"], "root"), (["doctor"], "sudo")):
+        # os.setuid in the child itself: the interpreter and the packages need not be readable by nobody
+        program = (
+            "import os, tmemlab.cli.collect, tmemlab.cli.doctor, tmemlab.collect.run, tmemlab.collect.doctor\n"
+            f"os.setuid(65534)\ntmemlab.cli.main({command})"
+        )
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert run.returncode == 3, run.stderr
+        assert wanted in run.stdout + run.stderr
+        assert "Traceback" not in run.stderr
+    assert not Path("/tmp/never").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--memory-limit", "10M"], "needs a command"),
+        (["--cgroup", "/does/not/exist"], "not a memory cgroup"),
+        (["--duration", "soon"], "not a duration"),
+        (["--ring", "3M"], "power of two"),
+        (["--probe-set", "magic"], "no probe set"),
+        (["--", "no-such-command-here"], "not a command"),
+    ],
+)
+def test_wrong_arguments_are_usage_errors(tmp_path: Path, arguments: list[str], says: str) -> None:
+    run = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2, run.stderr
+    assert says in run.stderr
+    assert not (tmp_path / "trace").exists()
+
+
+def test_the_command_keeps_its_exit_code_to_itself(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", "--json", "-", "--", "sh", "-c", "echo hello; exit 7"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["command_exit"] == 7
+    assert "exit code 7" in run.stderr
+    assert set(json.loads(run.stdout)["kernel"]) <= set(NAMES)

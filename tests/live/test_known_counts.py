@@ -1,0 +1,98 @@
+"""A program that swaps a prime number of pages out and another back: exactly those pages are in the trace."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmemlab.datasets.read import Trace
+from tmemlab.datasets.schema import Op, PageKind
+
+from .conftest import Swap
+from .oracle import collect
+
+pytestmark = pytest.mark.live
+
+OUT, BACK, STRIDE = 4999, 1201, 4
+
+
+@pytest.mark.parametrize("pool", [True, False], ids=["pool", "disk"])
+def test_exactly_the_known_pages(swap: Swap, swapper: Path, tmp_path: Path, pool: bool) -> None:
+    if pool:
+        swap.pool()
+    cluster = Path("/proc/sys/vm/page-cluster")
+    before = cluster.read_text()
+    # without read-ahead a load is a touch
+    cluster.write_text("0")
+    try:
+        said = tmp_path / "said"
+        shell = f"{swapper} known {OUT} {BACK} {STRIDE} > {said}"
+        document, _ = collect(tmp_path / "trace", "--", "sh", "-c", shell)
+    finally:
+        cluster.write_text(before)
+    first, out, back, stride, faults, _ = map(int, said.read_text().split())
+    assert (out, back, stride, faults) == (OUT, BACK, STRIDE, BACK)
+    assert document["complete"]
+
+    trace = Trace.open(tmp_path / "trace")
+    events = trace.events("op", "page", "task", "cgroup")
+    pages, comms = trace.table("pages"), trace.table("tasks")["comm"].to_pylist()
+    ours = np.isin(events["task"], [row for row, comm in enumerate(comms) if comm == "swapper"])
+    stored = events["page"][ours & (events["op"] == Op.STORE)]
+    loaded = events["page"][ours & (events["op"] == Op.LOAD)]
+    assert len(stored) == OUT
+    assert len(loaded) == BACK
+
+    space, vpn, kind = (pages[name].to_numpy() for name in ("space", "vpn", "kind"))
+    assert len(np.unique(space[stored])) == 1
+    assert set(kind[stored]) == {PageKind.ANONYMOUS}
+    # page numbers in a trace count from the lowest of their space, which is one of ours or of the program's data
+    numbers = vpn[stored].astype(np.int64)
+    base = int(numbers.min())
+    assert sorted((numbers - base).tolist()) == list(range(OUT))
+    assert sorted((vpn[loaded].astype(np.int64) - base).tolist()) == [i * STRIDE for i in range(BACK)]
+    assert first > 0
+
+
+def test_pages_die_with_their_process(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    """What was not touched again is invalidated when the program ends."""
+    swap.pool()
+    collect(tmp_path / "trace", "--", swapper, "known", "1009", "0", "1")
+    events = Trace.open(tmp_path / "trace").events("op", "page")
+    stored = set(events["page"][events["op"] == Op.STORE].tolist())
+    gone = set(events["page"][events["op"] == Op.INVALIDATE].tolist())
+    assert len(stored) >= 1009
+    assert stored <= gone
+
+
+def test_children_share_a_layout_and_are_told_apart(swap: Swap, tmp_path: Path) -> None:
+    """Parent and child write the same addresses after a fork and swap both out: twice the pages."""
+    source = tmp_path / "fork.c"
+    source.write_text(
+        """
+        #include <string.h>
+        #include <sys/mman.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        int main(void) {
+            size_t n = 1 << 21;
+            char *p = mmap(0, n, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            madvise(p, n, MADV_NOHUGEPAGE);
+            pid_t child = fork();
+            for (size_t i = 0; i < n; i++) p[i] = i * 7 + (child ? 1 : 2) + (i >> 12);
+            for (int k = 0; k < 10; k++) { madvise(p, n, 21); usleep(20000); }
+            for (size_t i = 0; i < n; i += 4096) p[i]++;
+            if (child) wait(0);
+            return 0;
+        }
+        """
+    )
+    subprocess.run(["gcc", "-O1", "-o", tmp_path / "fork", source], check=True)
+    swap.pool()
+    collect(tmp_path / "trace", "--", tmp_path / "fork")
+    trace = Trace.open(tmp_path / "trace")
+    events, space = trace.events("op", "page"), trace.table("pages")["space"].to_numpy()
+    loaded = events["page"][events["op"] == Op.LOAD]
+    sizes = np.bincount(space[np.unique(loaded)])
+    assert sorted(sizes[sizes >= 512].tolist()) == [512, 512]

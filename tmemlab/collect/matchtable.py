@@ -1,0 +1,236 @@
+"""The matcher's memory at work: a hash table, address spaces, pages and their slots; compiled."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .matchstate import (
+    K_FOLIO,
+    K_PAGES,
+    K_SLOT,
+    K_SPACE,
+    K_SUBSPACE,
+    LIFE_LOADED,
+    LIFE_NEW,
+    LIFE_STORED,
+    N_PAGES,
+    N_SLOT_ONLY,
+    N_SPACES,
+    N_USED,
+)
+
+NONE = -1
+NO_SPACE = np.uint32(0xFFFF_FFFF)
+_MARKED = np.uint64(1 << 63)
+_UNKNOWN = 4
+
+
+@njit(cache=True, nogil=True)
+def _slot_of(key1: Any, key2: Any, a: Any, b: Any) -> Any:
+    """Index in the table where (a, b) is or belongs; a is never 0."""
+    mask = np.uint64(len(key1) - 1)
+    h = (a * np.uint64(0x9E3779B97F4A7C15)) ^ (b * np.uint64(0xC2B2AE3D27D4EB4F))
+    h ^= h >> np.uint64(29)
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    h ^= h >> np.uint64(32)
+    at = h & mask
+    while key1[at] != 0 and not (key1[at] == a and key2[at] == b):
+        at = (at + np.uint64(1)) & mask
+    return np.int64(at)
+
+
+@njit(cache=True, nogil=True)
+def rehash(old1: Any, old2: Any, old: Any, key1: Any, key2: Any, value: Any) -> None:
+    """Move every entry of one table into a larger, empty one."""
+    for i in range(len(old1)):
+        if old1[i] != 0:
+            at = _slot_of(key1, key2, old1[i], old2[i])
+            key1[at], key2[at], value[at] = old1[i], old2[i], old[i]
+
+
+@njit(cache=True, nogil=True)
+def get(s: Any, a: int, b: Any) -> Any:
+    """Value under the key (a, b); NONE where there is none."""
+    at = _slot_of(s.key1, s.key2, np.uint64(a), np.uint64(b))
+    return s.value[at] if s.key1[at] != 0 else NONE
+
+
+@njit(cache=True, nogil=True)
+def put(s: Any, a: int, b: Any, value: int) -> None:
+    """Enter or replace the value under (a, b)."""
+    at = _slot_of(s.key1, s.key2, np.uint64(a), np.uint64(b))
+    if s.key1[at] == 0:
+        s.key1[at], s.key2[at] = np.uint64(a), np.uint64(b)
+        s.numbers[N_USED] += 1
+    s.value[at] = value
+
+
+@njit(cache=True, nogil=True)
+def new_space(s: Any, parent: int) -> Any:
+    """A fresh address space, forked from ``parent`` or from NONE."""
+    space = s.numbers[N_SPACES]
+    s.numbers[N_SPACES] += 1
+    s.parent[space] = parent
+    return space
+
+
+@njit(cache=True, nogil=True)
+def space_of(s: Any, mm: Any) -> Any:
+    """The space of a kernel mm, entered on first sight."""
+    space = get(s, K_SPACE, mm)
+    if space == NONE:
+        space = new_space(s, NONE)
+        put(s, K_SPACE, mm, space)
+    return space
+
+
+@njit(cache=True, nogil=True)
+def subspace_of(s: Any, space: int, index: Any) -> Any:
+    """The space of the pages that one anon_vma of a private file mapping holds."""
+    mark = (index & ~_MARKED) >> np.uint64(20)
+    found = get(s, K_SUBSPACE + space, mark)
+    if found == NONE:
+        found = new_space(s, NONE)
+        s.sibling[found], s.child[space] = s.child[space], found
+        put(s, K_SUBSPACE + space, mark, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def related(s: Any, a: int, b: int) -> Any:
+    """Whether one space is the other or descends from it by fork."""
+    if a == b:
+        return True
+    up = a
+    for _ in range(16):
+        up = s.parent[up] if up >= 0 else -1
+        if up == b:
+            return True
+    up = b
+    for _ in range(16):
+        up = s.parent[up] if up >= 0 else -1
+        if up == a:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def identify(s: Any, page: int, space: int, vpn: Any, kind: int) -> None:
+    """Give a page its identity and enter it under it."""
+    s.space[page], s.vpn[page], s.kind[page] = space, vpn, kind
+    s.next_page[page] = s.first_page[space]
+    s.first_page[space] = page
+    if s.life[page] == LIFE_STORED or s.life[page] == LIFE_LOADED:
+        s.live[space] += 1
+    put(s, K_PAGES + space, vpn, page)
+
+
+@njit(cache=True, nogil=True)
+def new_page(s: Any) -> Any:
+    """A fresh page without identity."""
+    page = s.numbers[N_PAGES]
+    s.numbers[N_PAGES] += 1
+    s.space[page], s.vpn[page], s.kind[page] = NO_SPACE, 0, 2
+    s.life[page], s.where[page], s.slot[page] = LIFE_NEW, _UNKNOWN, 0
+    return page
+
+
+@njit(cache=True, nogil=True)
+def set_life(s: Any, page: int, life: int) -> None:
+    """Change what became of a page, and how many its space has live."""
+    was = s.life[page] in (LIFE_STORED, LIFE_LOADED)
+    now = life in (LIFE_STORED, LIFE_LOADED)
+    if was != now and s.space[page] != NO_SPACE:
+        s.live[s.space[page]] += 1 if now else -1
+    s.life[page] = life
+
+
+@njit(cache=True, nogil=True)
+def take_slot(s: Any, page: int, entry: Any) -> None:
+    """Enter a page under a slot; its former slot is no longer its."""
+    old = s.slot[page]
+    if old != entry and old != 0 and get(s, K_SLOT, old) == page:
+        put(s, K_SLOT, old, NONE)
+    s.slot[page] = entry
+    if entry != 0:
+        put(s, K_SLOT, entry, page)
+
+
+@njit(cache=True, nogil=True)
+def page_at(s: Any, space: int, vpn: Any) -> Any:
+    """The page at an address of a space, looked for in the spaces that it was forked from too."""
+    for _ in range(16):
+        if space < 0:
+            break
+        page = get(s, K_PAGES + space, vpn)
+        if page != NONE:
+            return page
+        space = s.parent[space]
+    return NONE
+
+
+@njit(cache=True, nogil=True)
+def stored_page(s: Any, r: Any, entry: Any, index: Any) -> Any:
+    """Which page a store writes."""
+    holder = get(s, K_SLOT, entry) if entry != 0 else NONE
+    anon, known = r.flags & 4 != 0, r.mm != 0 and r.flags & 4 != 0
+    space = NONE
+    if known:
+        space = space_of(s, r.mm)
+        if index & _MARKED:
+            space, index = subspace_of(s, space, index), index & np.uint64(0xFFFFF)
+    if holder != NONE:
+        unnamed = s.space[holder] == NO_SPACE
+        if known and not unnamed and s.vpn[holder] == index and related(s, s.space[holder], space):
+            return holder
+        if not anon and (s.kind[holder] != 0 or s.life[holder] == LIFE_LOADED):
+            # Shared memory, or a page read ahead that nobody mapped: the slot is all there is, and it holds.
+            return holder
+        plain = index & np.uint64(0xFFFFF) if index & _MARKED else index
+        if not known and anon and (unnamed or s.vpn[holder] == plain):
+            return holder
+        if known and unnamed and get(s, K_PAGES + space, index) == NONE:
+            identify(s, holder, space, index, 0)
+            return holder
+    if known:
+        page = get(s, K_PAGES + space, index)
+        if page != NONE:
+            return page
+    # Still the folio that a load brought in under no address.
+    linked = get(s, K_FOLIO, r.folio) if r.folio != 0 else NONE
+    if linked != NONE and s.life[linked] == LIFE_LOADED:
+        if known and s.space[linked] == NO_SPACE and s.kind[linked] != 1:
+            identify(s, linked, space, index, 0)
+            return linked
+        if not anon and s.kind[linked] == 1 and s.vpn[linked] == index:
+            return linked
+    page = new_page(s)
+    if known:
+        identify(s, page, space, index, 0)
+    else:
+        s.numbers[N_SLOT_ONLY] += 1
+        if not anon:
+            s.kind[page], s.vpn[page] = 1, index
+    return page
+
+
+@njit(cache=True, nogil=True)
+def loaded_page(s: Any, r: Any, entry: Any) -> Any:
+    """Which page a load brings in."""
+    page = get(s, K_SLOT, entry) if entry != 0 else NONE
+    if page != NONE:
+        return page
+    if r.mm != 0 and r.address != 0:
+        space, vpn = space_of(s, r.mm), r.address >> np.uint64(12)
+        page = page_at(s, space, vpn)
+        if page == NONE:
+            page = new_page(s)
+            identify(s, page, space, vpn, 0)
+            return page
+        # The faulting page itself, unless its copy lies elsewhere: then this one was read ahead.
+        if s.slot[page] == 0 or entry == 0:
+            return page
+    page = new_page(s)
+    s.numbers[N_SLOT_ONLY] += 1
+    return page
