@@ -1,0 +1,66 @@
+"""Orders in which the allocator's pages leave, each with all the objects in it.
+
+zbud and z3fold keep their pages in an order of their own: an object that is added makes its page the newest,
+and what is evicted is a page [Linux 6.1 mm/zbud.c:zbud_alloc, zbud_reclaim_page; mm/z3fold.c]. Here the
+objects of a page are neighbours on list 0. A policy that uses this has ``own[LAST] = page + 1`` set by its
+store, calls ``settle`` before its next decision, and keeps registers from ``SLOTS`` on free for it.
+"""
+
+from typing import Any
+
+from numba import njit
+
+from .interface import POOL
+from .mechanics import oldest, push_tail, unlink, write_back
+
+LAST = 15
+SLOTS = 16
+"""First register of the members of each frame, three a frame, page + 1."""
+_MOST = 3
+
+
+def registers(total_pages: int) -> int:
+    """How many registers the order of frames takes, those below SLOTS included."""
+    return SLOTS + _MOST * total_pages
+
+
+@njit(cache=True)
+def settle(w: Any) -> None:
+    """Make the frame that got the last stored page the newest, with all that is in it.
+
+    Where the engine has put a page is known only after the store, so this runs before the next decision.
+    """
+    own = w.own
+    page = own[LAST] - 1
+    own[LAST] = 0
+    if page < 0 or w.pages[page].place != POOL:
+        return
+    frame = w.frames[page]
+    first = SLOTS + _MOST * frame
+    room = first
+    for slot in range(first, first + _MOST):
+        mate = own[slot] - 1
+        if mate >= 0 and mate != page and w.pages[mate].place == POOL and w.frames[mate] == frame:
+            unlink(w, mate)
+            push_tail(w, 0, mate)
+        else:
+            own[slot] = 0
+            room = slot
+    own[room] = page + 1
+    unlink(w, page)
+    push_tail(w, 0, page)
+
+
+@njit(cache=True)
+def evict_frame(w: Any) -> int:
+    """Write back everything in the oldest page of the allocator; how many objects that was."""
+    settle(w)
+    victim = oldest(w, 0)
+    written = 0
+    if victim >= 0:
+        frame = w.frames[victim]
+        while victim >= 0 and w.frames[victim] == frame:
+            write_back(w, victim, False)
+            written += 1
+            victim = oldest(w, 0)
+    return written

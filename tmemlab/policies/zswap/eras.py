@@ -1,0 +1,206 @@
+"""What the kernels' versions of zswap before 6.12 share; each policy file says what differs.
+
+Three designs follow each other. Up to 6.4 the allocator keeps the order, and what leaves is one of its pages
+with all the objects in it. In 6.5 and 6.6 zswap has one list of entries itself. From 6.8 on each memory
+cgroup has one. Facts common to all: an old copy never survives a new store, and writeback goes, decompressed,
+to the entry's own slot, which stays allocated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from numba import njit
+
+from ..interface import ASKED, NEVER, ORDINARY, REFUSED, Allocator, Policy, param
+from ..mechanics import oldest, write_back
+
+LIMIT, THRESHOLD, VISIT_NS, PAGE_NS, START_NS, EVICTS, EXCLUSIVE, SHRINKER, PRIORITY = range(9)
+FULL, WORKING, CLOCK, FAILURES, CURSOR, PROTECTED, DISK_LOADS, STORES, DEFERRED = range(9)
+
+MAX_RECLAIM_RETRIES = 16
+SWAP_CLUSTER_MAX = 32
+SHRINK_BATCH = 128
+DEF_PRIORITY = 12
+
+
+@njit(cache=True)
+def fits(w: Any, page: int) -> bool:
+    """Whether compressor and allocator take the page: up to 6.14 one that does not compress is rejected."""
+    clen = w.pages[page].clen
+    return bool(clen < 4096 and w.class_of[clen] != REFUSED)
+
+
+@njit(cache=True)
+def queue_worker(w: Any) -> None:
+    """queue_work(): nothing happens if it is queued or at work."""
+    own = w.own
+    if not own[WORKING]:
+        own[WORKING] = 1
+        own[FAILURES] = 0
+        own[CLOCK] = w.host.now + int(w.p[START_NS])
+        w.host.wake = own[CLOCK]
+
+
+@njit(cache=True)
+def wrote(w: Any, pages: int) -> None:
+    """The worker's time moves on by so many writes; a full device queue makes it wait."""
+    h, own = w.host, w.own
+    own[CLOCK] += pages * int(w.p[PAGE_NS])
+    if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
+        own[CLOCK] = h.disk_busy - h.disk_queue_ns
+
+
+@njit(cache=True)
+def can_accept(w: Any) -> bool:
+    """zswap_can_accept(): strictly below the threshold."""
+    return bool(w.host.pool_pages < w.p[THRESHOLD])
+
+
+@njit(cache=True)
+def is_full(w: Any) -> bool:
+    """zswap_is_full(): strictly above the limit, up to 6.9."""
+    return bool(w.host.pool_pages > w.p[LIMIT])
+
+
+@njit(cache=True)
+def oldest_anywhere(w: Any) -> int:
+    """The oldest entry of the first cgroup that has one."""
+    for which in range(w.host.cgroups):
+        victim = oldest(w, which)
+        if victim >= 0:
+            return victim
+    return -1
+
+
+@njit(cache=True)
+def protect(w: Any) -> None:
+    """One entry more is protected; half of them when they are more than a quarter of all [6.8 zswap_lru_add]."""
+    own = w.own
+    own[PROTECTED] += 1
+    if own[PROTECTED] > w.host.pool_count // 4:
+        own[PROTECTED] //= 2
+
+
+@njit(cache=True)
+def shrink_slab(w: Any, priority: int) -> int:
+    """do_shrink_slab with the count and scan of 6.8 to 6.11; pages of RAM given back.
+
+    Entries are protected by lookups and additions, counted over the whole pool here, per cgroup and node in
+    the kernel. A read from disk protects one as well [swap_state.c: zswap_folio_swapin].
+    """
+    h, own = w.host, w.own
+    before = h.pool_pages
+    own[PROTECTED] += h.loads_disk - own[DISK_LOADS]
+    own[DISK_LOADS] = h.loads_disk
+    if h.pool_count == 0:
+        return 0
+    freeable = max(0, h.pool_count - own[PROTECTED]) * h.pool_bytes // (h.pool_count * 4096)
+    if freeable == 0:
+        return 0
+    delta = 2 * (freeable >> priority)
+    total = min((own[DEFERRED] >> priority) + delta, 2 * freeable)
+    scanned = 0
+    while total >= SHRINK_BATCH or (total >= freeable and total > 0):
+        batch = min(SHRINK_BATCH, total)
+        if own[PROTECTED] >= h.pool_count - batch:
+            break  # SHRINK_STOP
+        for _ in range(batch):
+            victim = oldest_anywhere(w)
+            if victim < 0:
+                break
+            write_back(w, victim, False)
+        total -= batch
+        scanned += batch
+    own[DEFERRED] = min(max(own[DEFERRED] + delta - scanned, 0), 2 * freeable)
+    return int(before - h.pool_pages)
+
+
+@njit(cache=True)
+def sleep_or_go_on(w: Any) -> int:
+    """Set the next wake of a worker."""
+    w.host.wake = w.own[CLOCK] if w.own[WORKING] else NEVER
+    return 0
+
+
+def threshold_param() -> Any:
+    """accept_threshold_percent, since 5.6."""
+    return param(
+        90.0,
+        "a full pool accepts again at this share of its limit; 100 = no hysteresis",
+        unit="percent of the limit",
+        low=0,
+        high=100,
+        kernel="accept_threshold_percent",
+    )
+
+
+def same_filled_param() -> Any:
+    """same_filled_pages_enabled, 5.6 to 6.9."""
+    return param(
+        "on",
+        "pages of one repeated value take no memory",
+        choices=("on", "off"),
+        kernel="same_filled_pages_enabled",
+    )
+
+
+def exclusive_param() -> Any:
+    """exclusive_loads, 6.5 to 6.8."""
+    return param("off", "a load removes the entry", choices=("off", "on"), kernel="exclusive_loads")
+
+
+def zpool_param(default: str) -> Any:
+    """The allocator, a parameter up to 6.14."""
+    return param(default, "the allocator", choices=("zbud", "z3fold", "zsmalloc"), kernel="zpool")
+
+
+def visit_param() -> Any:
+    """Time to look at an entry."""
+    return param(0.5, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
+
+
+def page_param() -> Any:
+    """Time to write an entry."""
+    return param(30.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+
+
+def start_param() -> Any:
+    """Time until the worker runs."""
+    return param(50.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
+
+
+@dataclass(frozen=True)
+class Era(Policy):
+    """zswap with its limit; the versions add what they had."""
+
+    max_pool_percent: float = param(
+        20.0, "pool limit", unit="percent of RAM", low=0, high=100, kernel="max_pool_percent"
+    )
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """Limit and threshold in pages, the worker's times in ns, then switches, in the order of the indices."""
+        accept = getattr(self, "accept_threshold_percent", 100.0)
+        return (
+            ram_pages * self.max_pool_percent // 100,
+            ram_pages * accept // 100 * self.max_pool_percent // 100,
+            1e3 * getattr(self, "worker_visit_us", 0.0),
+            1e3 * getattr(self, "worker_page_us", 0.0),
+            1e3 * getattr(self, "worker_start_us", 0.0),
+            float(self.allocator().kind != "zsmalloc"),
+            float(getattr(self, "exclusive_loads", "off") == "on"),
+            float(getattr(self, "shrinker", "off") == "on"),
+            float(getattr(self, "reclaim_priority", DEF_PRIORITY)),
+        )
+
+    def zeros(self) -> int:
+        """Asked where same-filled pages are known and switched on; else they are pages like others."""
+        return ASKED if getattr(self, "same_filled_pages_enabled", "off") == "on" else ORDINARY
+
+    def allocator(self) -> Allocator:
+        """By the zpool parameter, with what the version adds to each object."""
+        return Allocator(getattr(self, "zpool", "zbud"))
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
+        """The same with ``max_pool_percent`` such that the limit is ``pool_bytes``."""
+        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)

@@ -1,0 +1,99 @@
+"""zswap after Linux 7.1: walks of 32 entries."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+
+from ..interface import NEVER, hook, param, register
+from ..mechanics import oldest, push_tail, unlink, write_back
+from . import v6_18
+from .v6_18 import (
+    ATTEMPTS,
+    CLOCK,
+    CURSOR,
+    FAILURES,
+    MAX_RECLAIM_RETRIES,
+    PAGE_NS,
+    PRIORITY,
+    THRESHOLD,
+    VISIT_NS,
+    WORKING,
+)
+
+WALK = PRIORITY + 1
+
+
+@njit(cache=True)
+def _visit(w: Any, which: int) -> None:
+    """shrink_memcg: walk the head of one list; a failure when nothing of it was written."""
+    h, own = w.host, w.own
+    visited = written = 0
+    while visited < w.p[WALK]:
+        entry = oldest(w, which)
+        if entry < 0:
+            break
+        visited += 1
+        own[CLOCK] += int(w.p[VISIT_NS])
+        if w.pages[entry].mark:
+            w.pages[entry].mark = 0
+            unlink(w, entry)
+            push_tail(w, which, entry)
+            continue
+        write_back(w, entry, False)
+        written += 1
+        own[CLOCK] += int(w.p[PAGE_NS])
+        if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
+            own[CLOCK] = h.disk_busy - h.disk_queue_ns
+    if visited > 0:
+        own[ATTEMPTS] += 1
+        own[FAILURES] += written == 0
+
+
+@hook
+def wake(w: Any, page: int) -> int:
+    """shrink_worker of 6.18 with longer visits."""
+    h, own = w.host, w.own
+    while own[WORKING] and own[CLOCK] <= h.now:
+        if own[CURSOR] >= h.cgroups:
+            own[CURSOR] = 0
+            if own[ATTEMPTS] == 0:
+                own[FAILURES] += 1
+            own[ATTEMPTS] = 0
+        else:
+            own[CURSOR] += 1
+            _visit(w, own[CURSOR] - 1)
+        if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
+            own[WORKING] = 0
+    h.wake = own[CLOCK] if own[WORKING] else NEVER
+    return 0
+
+
+@register("zswap.next")
+@dataclass(frozen=True)
+class ZswapNext(v6_18.Zswap618):
+    """zswap of the memory-management tree after 7.1: the worker looks at 32 entries a visit, not at one.
+
+    Everything is as in ``zswap.v6_18`` but for the visit of a memory cgroup: the worker walks up to
+    ``nr_to_walk`` entries from the head of its list, clearing second chances and writing back what has
+    none, and the visit fails only when nothing was written. The first time that the limit is reached every
+    entry has its second chance, so the first write comes after about a thirty-second of the runs, each
+    begun by a rejected store, that 6.12 to 7.1 need. No release is known that has this. A walk is not
+    interrupted at the threshold. Loads always remove the entry; that the tree writes back without memory
+    cgroups as well makes no difference here.
+    """
+
+    nr_to_walk: int = param(
+        32, "entries a visit looks at", unit="entries", low=1, high=4096, kernel="SWAP_CLUSTER_MAX"
+    )
+
+    sources = (
+        "linux-mm tree after 7.1.5, mm/zswap.c (blob 008bbb62):shrink_worker, shrink_memcg",
+        "Linux 7.1 mm/zswap.c:zswap_load (always exclusive)",
+        "Linux 7.1 mm/list_lru.c:__list_lru_walk_one (rotated entries can be met again)",
+    )
+    wake = wake
+
+    def numbers(self, ram_pages: int) -> "tuple[float, ...]":
+        """Those of 6.18, then the length of a walk."""
+        return *super().numbers(ram_pages), float(self.nr_to_walk)

@@ -1,0 +1,146 @@
+"""zswap as of Linux 6.8, with a list for each memory cgroup and a shrinker."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, param, register
+from ..mechanics import oldest, push_tail, unlink, write_back
+from .eras import (
+    CLOCK,
+    CURSOR,
+    DEF_PRIORITY,
+    EXCLUSIVE,
+    FAILURES,
+    FULL,
+    MAX_RECLAIM_RETRIES,
+    PRIORITY,
+    PROTECTED,
+    SHRINKER,
+    STORES,
+    SWAP_CLUSTER_MAX,
+    VISIT_NS,
+    WORKING,
+    Era,
+    can_accept,
+    exclusive_param,
+    fits,
+    is_full,
+    page_param,
+    protect,
+    queue_worker,
+    same_filled_param,
+    shrink_slab,
+    sleep_or_go_on,
+    start_param,
+    threshold_param,
+    visit_param,
+    wrote,
+    zpool_param,
+)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Closed above the limit until below the threshold; to the tail of the cgroup's list otherwise."""
+    h, own = w.host, w.own
+    if w.p[SHRINKER] != 0:
+        own[STORES] += 1
+        if own[STORES] % SWAP_CLUSTER_MAX == 0:
+            shrink_slab(w, int(w.p[PRIORITY]))
+    if is_full(w):
+        h.limit_hits += 1
+        own[FULL] = 1
+    elif own[FULL] and can_accept(w):
+        own[FULL] = 0
+    if own[FULL]:
+        queue_worker(w)
+        return REJECT
+    if w.pages[page].clen == 0:
+        return ACCEPT
+    if not fits(w, page):
+        return REJECT
+    push_tail(w, w.pages[page].cgroup % h.cgroups, page)
+    protect(w)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """The entry becomes the newest of its list, or goes with exclusive loads; either way one is protected."""
+    w.own[PROTECTED] += 1
+    if w.p[EXCLUSIVE] != 0:
+        return DROP
+    unlink(w, page)
+    push_tail(w, w.pages[page].cgroup % w.host.cgroups, page)
+    protect(w)
+    return KEEP
+
+
+@hook
+def wake(w: Any, page: int) -> int:
+    """shrink_worker: round the cgroups, an entry of each; an empty one is a failure, a full round another."""
+    h, own = w.host, w.own
+    while own[WORKING] and own[CLOCK] <= h.now:
+        if own[CURSOR] >= h.cgroups:
+            own[CURSOR] = 0
+            own[FAILURES] += 1
+        else:
+            victim = oldest(w, own[CURSOR])
+            own[CURSOR] += 1
+            own[CLOCK] += int(w.p[VISIT_NS])
+            if victim < 0:
+                own[FAILURES] += 1
+            else:
+                write_back(w, victim, False)
+                wrote(w, 1)
+        if own[FAILURES] == MAX_RECLAIM_RETRIES or can_accept(w):
+            own[WORKING] = 0
+    return sleep_or_go_on(w)
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """Global reclaim: the shrinker, where it is on, at rising urgency; nothing otherwise."""
+    freed = 0
+    if w.p[SHRINKER] != 0:
+        for priority in range(DEF_PRIORITY, -1, -1):
+            freed += shrink_slab(w, priority)
+            if freed >= need:
+                break
+    return freed
+
+
+@register("zswap.v6_8")
+@dataclass(frozen=True)
+class Zswap68(Era):
+    """zswap of 6.8: a list for each memory cgroup, a worker that goes round them, and the shrinker.
+
+    A store is rejected above ``max_pool_percent`` and from then on until the pool is below
+    ``accept_threshold_percent`` of that; each rejection queues the worker, which takes the oldest entry of
+    one cgroup after the other. A cgroup without entries counts as a failure, and so does the end of a
+    round; sixteen end the run, so that one run writes back at most sixteen entries of a single cgroup.
+    Loads keep the entry and make it the newest, or remove it with ``exclusive_loads=on``. With
+    ``shrinker=on``, reclaim also writes back entries, except as many as were added, loaded or read from
+    disk lately. Memory cgroups are on: without them a worker of these kernels writes back nothing.
+    """
+
+    accept_threshold_percent: float = threshold_param()
+    shrinker: str = param("off", "reclaim shrinks the pool", choices=("off", "on"), kernel="shrinker_enabled")
+    zpool: str = zpool_param("zsmalloc")
+    same_filled_pages_enabled: str = same_filled_param()
+    exclusive_loads: str = exclusive_param()
+    worker_visit_us: float = visit_param()
+    worker_page_us: float = page_param()
+    worker_start_us: float = start_param()
+    reclaim_priority: int = param(
+        12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
+    )
+
+    sources = (
+        "Linux 6.8 mm/zswap.c:zswap_store, zswap_load, shrink_worker, shrink_memcg, zswap_lru_add",
+        "Linux 6.8 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan, zswap_folio_swapin",
+    )
+    store = store
+    load = load
+    wake = wake
+    pressure = pressure
