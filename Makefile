@@ -7,23 +7,24 @@ BIN    := $(VENV)/bin
 
 .PHONY: demo test check clean
 
+# What a demo needs is installed first; test tools only where tests are run.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tmemlab needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-$(VENV)/.interop: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]'
-	@touch $@
-
 demo: $(VENV)/.installed
-	$(BIN)/tmemlab replay
+	$(BIN)/tmemlab replay --ram 12G
 
-test: $(VENV)/.interop
+test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.installed
+check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

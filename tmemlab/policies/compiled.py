@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
+ROOMS = ("policies", "replay")
 
 
 def sources_digest() -> str:
     """A digest of name, size and time of every module that holds compiled code."""
     digest = hashlib.sha256()
-    for room in ("policies", "replay"):
+    for room in ROOMS:
         for path in sorted((PACKAGE / room).rglob("*.py")):
             seen = path.stat()
             digest.update(f"{path}:{seen.st_size}:{seen.st_mtime_ns}\n".encode())
@@ -25,16 +26,17 @@ def sources_digest() -> str:
 
 
 def cache_folder() -> Path:
-    """The folder for this state of the sources, made if needed; older ones of this package are removed."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    root = Path(home) / "tmemlab" / "compiled"
+    """The folder for this state of this installation, made if needed; its older states are removed."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    installation = hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]
+    root = home / "tmemlab" / "compiled" / installation
     folder = root / sources_digest()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError
-        known = sorted((p for p in root.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
-        for old in known[:-3]:  # a few stay: other checkouts and virtual environments use them
+        states = sorted((p for p in root.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
+        for old in states[:-1]:  # the last one stays: a process may be running from it
             shutil.rmtree(old, ignore_errors=True)
     except (OSError, RuntimeError):
         folder = Path(tempfile.mkdtemp(prefix="tmemlab-compiled-"))
