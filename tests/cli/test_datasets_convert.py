@@ -1,6 +1,7 @@
 """``datasets export``, ``import`` and ``list`` as a user meets them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,15 @@ def test_bundled_traces_are_found_by_their_manifest(tmp_path):
     (tmp_path / "c").mkdir()
     assert bundled(tmp_path) == {"a": tmp_path / "a", "b": tmp_path / "b"}
     assert default_trace(tmp_path) == tmp_path / "a"
+
+
+def test_perf_script_by_the_command(tmp_path):
+    golden = Path(__file__).parents[1] / "datasets/golden/perf-block.txt"
+    done = run(
+        "import", golden, tmp_path / "t", "--format", "perf", "--events", "block", "--device", "7,0", "--json"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["kind"] == "swap"
+    done = run("import", golden, tmp_path / "u", "--format", "perf", "--time-unit", "s")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "time_unit is not an option of the format perf" in done.stderr

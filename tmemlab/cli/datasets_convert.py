@@ -36,38 +36,44 @@ def export_command(
 @click.command("import")
 @FILE
 @OUT
-@click.option("--format", "name", required=True, help="libcachesim or csv.")
+@click.option("--format", "name", required=True, help="One of those below.")
 @click.option(
-    "--map", "columns", help="csv: our columns by theirs: t=time,page=addr, or t=0,page=2 without a header."
+    "--map", "columns", help="csv, parquet: our columns by theirs: t=time,page=addr; t=0,page=2 by position."
 )
-@click.option("--time-unit", help="csv: ns (default), us, ms or s.")
+@click.option("--time-unit", help="csv, parquet: ns (default), us, ms or s.")
 @click.option("--size", help="libcachesim: what sizes are: ignore (default) or clen.")
+@click.option("--events", help="perf: faults (default), damon, block or bio.")
+@click.option("--device", help="perf, blkparse: major,minor of the swap device where there are several.")
+@click.option("--action", help="blkparse: Q queued (default), D issued, C completed.")
 @click.option("--ram", help="RAM of the host, such as 4G; the pages touched where it is not given.")
 @JSON
 def import_command(
-    file: Path,
-    out: Path,
-    name: str,
-    columns: str | None,
-    time_unit: str | None,
-    size: str | None,
-    ram: str | None,
-    as_json: bool,
+    file: Path, out: Path, name: str, columns: str | None, ram: str | None, as_json: bool, **own: str | None
 ) -> None:
     """Convert FILE from another tool's format to a trace at OUT.
 
     \b
+    libcachesim  oracleGeneral requests, .zst too
+    csv          any columns, by a map
+    parquet      any integer columns, by a map
+    perf         perf script, trace-cmd report: page faults, DAMON regions, block requests
+    blkparse     requests of a swap device
+    bpftrace     the same, printed by a one-liner (docs/datasets.md)
+    swapreplay   compcache's sector, R/W bit, compressed length
+    lackey       valgrind --tool=lackey --trace-mem=yes
+
+    \b
     tmemlab datasets import cloudphysics.oracleGeneral.zst trace --format libcachesim
     tmemlab datasets import touches.csv trace --format csv --map t=time,page=addr --time-unit us
+    perf script --ns > faults.txt; tmemlab datasets import faults.txt trace --format perf
     """
     from ..datasets.convert import import_trace
     from ..units import parse_size
 
     options = given(
         columns=None if columns is None else _column_map(columns),
-        time_unit=time_unit,
-        size=size,
         ram_bytes=None if ram is None else parse_size(ram),
+        **own,
     )
     manifest = import_trace(file, out, name, **options)
     events = manifest.events.recorded

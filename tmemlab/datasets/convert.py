@@ -29,6 +29,12 @@ FORMATS = {
         "import_libcachesim",
     ),
     "csv": Format("csvfile", "comma-separated text with a header", "export_csv", "import_csv"),
+    "parquet": Format("parquetfile", "Parquet of others, by a column map", importer="import_parquet"),
+    "perf": Format("perfscript", "perf script, trace-cmd report, damo's perf records", importer="import_perf"),
+    "blkparse": Format("blocktext", "blkparse of a swap device", importer="import_blkparse"),
+    "bpftrace": Format("blocktext", "block requests printed by bpftrace", importer="import_bpftrace"),
+    "swapreplay": Format("blocktext", "compcache SwapReplay text", importer="import_swapreplay"),
+    "lackey": Format("lackey", "valgrind --tool=lackey --trace-mem=yes", importer="import_lackey"),
 }
 
 
