@@ -50,7 +50,7 @@ def test_a_full_pool_is_what_kills() -> None:
     at_end = {"storms": 40, "fraction": 0.9}
     none = replay(full, "bounds.none", host(10_000, **room), **at_end).oom
     static = replay(full, "tmem.frontswap:max_pool_pages=2000", host(10_000, **room), **at_end).oom
-    linked = replay(full, "vm.pressure:largest=4096", host(10_000, **room), **at_end).oom
+    linked = replay(full, "vm.pressure:largest=4097", host(10_000, **room), **at_end).oom
     assert none.p == linked.p == 0
     assert static.p is not None
     assert static.p > 0.5

@@ -14,7 +14,7 @@ LIMIT, BATCH, COMPRESSED, LARGEST = range(4)
 def store(w: Any, page: int) -> int:
     """Take what compresses; make room in batches."""
     h = w.host
-    if w.pages[page].clen > w.p[LARGEST]:
+    if w.pages[page].clen >= w.p[LARGEST]:
         return REJECT
     if h.pool_pages >= w.p[LIMIT]:
         h.limit_hits += 1
@@ -64,7 +64,9 @@ class Pressure(Policy):
     )
     batch: int = param(32, "pages a call, SWAP_CLUSTER_MAX in the kernel", unit="pages", low=1, high=4096)
     compressed_writeback: str = param("on", "write compressed bytes as they are", choices=("on", "off"))
-    largest: int = param(3072, "refuse pages that compress to more", unit="bytes", low=0, high=4096)
+    largest: int = param(
+        3625, "refuse pages that compress to as much: they would take a page each", unit="bytes", low=1, high=4097
+    )
 
     sources = (
         "the frontswap merge debate on the linux-kernel list, October and November 2011",
