@@ -5,6 +5,9 @@ from pathlib import Path
 from ..errors import TmemlabError
 from .schema import MANIFEST_NAME
 
+DEFAULT = "sqlite-limit"
+"""A pool whose limit was at work, so that policies differ."""
+
 _DIRECTORY = Path(__file__).parent / "bundled"
 
 
@@ -16,7 +19,11 @@ def bundled(directory: Path = _DIRECTORY) -> dict[str, Path]:
 
 
 def default_trace(directory: Path = _DIRECTORY) -> Path:
-    """The trace that is used where none is given: the first by name. TmemlabError where there is none."""
-    for path in bundled(directory).values():
-        return path
+    """The trace that is used where none is given: DEFAULT, or else the first by name.
+
+    TmemlabError where there is none.
+    """
+    known = bundled(directory)
+    if known:
+        return known.get(DEFAULT) or next(iter(known.values()))
     raise TmemlabError("this installation has no bundled trace: give the trace to use")
