@@ -70,7 +70,7 @@ class Allocator:
     """What holds the compressed objects, as a model of its density."""
 
     kind: str = "zsmalloc"
-    """zsmalloc, zbud or z3fold."""
+    """zsmalloc, zbud, zbud2 (that of zcache2) or z3fold."""
     header: int = 0
     """Bytes that the pool stores with each object, besides what the allocator itself adds."""
     chain: int = 8

@@ -76,7 +76,7 @@ HOST = np.dtype(
         ("watermark_low", "i8"),
         ("watermark_high", "i8"),
         ("swap_free", "i8"),  # free slots
-        ("resident", "i8"),  # pages that a failed swap-out left in RAM
+        ("resident", "i8"),  # pages in RAM that the recording has swapped out: refused, or pulled back
         # the pool
         ("pool_pages", "i8"),  # pages held by the allocator
         ("pool_count", "i8"),  # pages stored in them
@@ -115,6 +115,7 @@ HOST = np.dtype(
         ("pressure_calls", "i8"),
         ("pressure_pages", "i8"),
         ("limit_hits", "i8"),
+        ("pulled_back", "i8"),  # pages that went from the pool back into RAM
         ("peak_pool_pages", "i8"),
         ("pool_area", "f8"),  # pool pages x ns
         ("saved_area", "f8"),  # (pages stored - pool pages) x ns

@@ -8,7 +8,7 @@ is put on a list with ``enlist`` is counted in ``w.lengths`` for as long as it s
 from typing import Any
 
 from .buddies import join, part
-from .interface import ABSENT, DISK, LISTS, POOL
+from .interface import ABSENT, DISK, LISTS, POOL, RESIDENT
 from .zspages import allocate, release
 
 # isort: split
@@ -115,7 +115,8 @@ def free_pages(w: Any) -> int:
 def has_more_than(w: Any, pages: int) -> bool:
     """free_pages(w) > pages, without the division."""
     h = w.host
-    return (h.base_free - h.pool_pages - pages) * h.disk_page_ns > h.disk_busy - h.now
+    waiting = max(h.disk_busy - h.now, 0)  # an idle disk holds nothing; it does not add memory either
+    return (h.base_free - h.pool_pages - pages) * h.disk_page_ns > waiting
 
 
 @njit(cache=True)
@@ -146,6 +147,18 @@ def leave_pool(w: Any, page: int) -> None:
     h.pool_count -= 1
     h.pool_bytes -= w.pages[page].clen
     w.pages[page].place = ABSENT
+
+
+@njit(cache=True)
+def pull_back(w: Any, page: int) -> None:
+    """Move a page from the pool back into RAM, where it takes a page until the host itself has it there."""
+    h = w.host
+    leave_pool(w, page)
+    w.pages[page].place = RESIDENT
+    h.resident += 1
+    h.base_free -= 1
+    h.decompressed += 1
+    h.pulled_back += 1
 
 
 @njit(cache=True)

@@ -65,6 +65,9 @@ def tables(allocator: Allocator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
         buddies, chunks = 2, ZBUD_CHUNKS
         # One chunk is the header, and an object may not fill the rest [mm/zbud.c:zbud_alloc].
         class_of = _buddy_table(chunks, PAGE - 2 * CHUNK, alone=False)
+    elif allocator.kind == "zbud2":
+        buddies, chunks = 2, PAGE // CHUNK  # no header in the page [drivers/staging/zcache/zbud.c]
+        class_of = _buddy_table(chunks, PAGE - CHUNK, alone=False)
     elif allocator.kind == "z3fold":
         buddies, chunks = 3, allocator.chunks
         header = PAGE // CHUNK - chunks
