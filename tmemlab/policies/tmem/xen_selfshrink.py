@@ -1,0 +1,241 @@
+"""Xen: selfballooning and frontswap-selfshrink."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numba import njit
+
+from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, RESIDENT, Policy, hook, param, register
+from ..layout import DISK
+from ..mechanics import disk_write, free_pages, oldest, pull_back, push_tail, unlink
+
+LIMIT, INTERVAL_NS, DOWN, UP, RESERVE, RESERVED = range(6)
+HYSTERESIS, INERTIA, RESETS, SHRINKS, BALLOONS, COMPRESS = range(6, 12)
+LAST_PAGES, PAGES, COUNTER, GUEST = range(4)
+STORED, BACK = 0, 1  # lists: pages in the pool, pages that were pulled back into RAM
+
+
+@njit(cache=True)
+def _floor(w: Any) -> int:
+    """The least memory the guest keeps, by its size [selfballoon_process]; megabytes in pages."""
+    reserve = int(w.p[RESERVE])
+    useful = w.host.ram - reserve
+    if useful < 16 << 8:
+        return int(w.host.ram)
+    if useful < 64 << 8:
+        return reserve + (16 << 8) + (useful - (16 << 8) >> 1)
+    if useful < 512 << 8:
+        return reserve + (40 << 8) + (useful - (40 << 8) >> 3)
+    return reserve + (99 << 8) + (useful - (99 << 8) >> 5)
+
+
+@njit(cache=True)
+def _goal(w: Any) -> int:
+    h = w.host
+    goal = h.ram - h.base_free - h.file + int(w.p[RESERVE]) + int(w.p[RESERVED])
+    if w.p[SHRINKS] != 0:
+        goal += h.pool_count
+    return int(goal)
+
+
+@njit(cache=True)
+def _limit(w: Any) -> float:
+    """What ballooning has left to the hypervisor, but no more than its limit."""
+    h, own = w.host, w.own
+    if w.p[BALLOONS] == 0:
+        return float(w.p[LIMIT])
+    if own[GUEST] == 0:  # the guest has run for long: it begins where ballooning would have led it
+        own[GUEST] = min(max(_goal(w), _floor(w)), h.ram)
+    return min(float(w.p[LIMIT]), float(h.ram - own[GUEST]))
+
+
+@njit(cache=True)
+def _balloon(w: Any) -> None:
+    h, own = w.host, w.own
+    _limit(w)
+    goal, guest = _goal(w), own[GUEST]
+    if guest > goal:
+        guest -= (guest - goal) // int(w.p[DOWN])
+    elif guest < goal:
+        guest += (goal - guest) // int(w.p[UP])
+    # What the pool holds cannot be given to the guest.
+    own[GUEST] = min(max(guest, _floor(w)), h.ram - h.pool_pages)
+
+
+@njit(cache=True)
+def _selfshrink(w: Any) -> None:
+    h, own = w.host, w.own
+    own[LAST_PAGES] = own[PAGES]
+    own[PAGES] = h.pool_count
+    if own[PAGES] == 0 or own[PAGES] > own[LAST_PAGES]:
+        own[COUNTER] = int(w.p[INERTIA])
+        return
+    if own[COUNTER]:
+        own[COUNTER] -= 1
+        if own[COUNTER]:
+            return
+    if w.p[RESETS] != 0:
+        own[COUNTER] = int(w.p[INERTIA])
+    hysteresis = int(w.p[HYSTERESIS])
+    wanted = own[PAGES] if own[PAGES] <= hysteresis else own[PAGES] // hysteresis
+    if free_pages(w) + h.file < wanted:
+        return  # security_vm_enough_memory() fails: nothing is pulled back
+    for _ in range(wanted):
+        page = oldest(w, STORED)
+        if page < 0:
+            return
+        pull_back(w, page)
+        push_tail(w, BACK, page)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """Take the page while the hypervisor has memory that the guest was ballooned out of."""
+    h = w.host
+    unlink(w, page)
+    if h.pool_pages >= _limit(w):
+        h.limit_hits += 1
+        return REJECT
+    if w.p[COMPRESS] == 0:
+        w.pages[page].clen = 4096
+    push_tail(w, STORED, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Non-destructive."""
+    return KEEP
+
+
+@hook
+def wake(w: Any, page: int) -> int:
+    """The worker: balloon, then shrink."""
+    h = w.host
+    while h.wake <= h.now:
+        if w.p[BALLOONS] != 0:
+            _balloon(w)
+        if w.p[SHRINKS] != 0:
+            _selfshrink(w)
+        h.wake += int(w.p[INTERVAL_NS])
+    return 0
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """The pool gives nothing; the VM swaps out again what was pulled back, longest ago first, to its slots."""
+    h = w.host
+    freed = 0
+    while freed < need:
+        page = oldest(w, BACK)
+        if page < 0:
+            break
+        unlink(w, page)
+        if w.pages[page].place != RESIDENT:
+            continue  # it was loaded or freed since
+        w.pages[page].place = DISK
+        h.resident -= 1
+        h.base_free += 1
+        disk_write(w, 4096)
+        freed += 1
+    return freed
+
+
+@register("tmem.xen_selfshrink")
+@dataclass(frozen=True)
+class XenSelfshrink(Policy):
+    """A Xen guest's frontswap pool, which a timer drains by pulling pages back into the guest's RAM.
+
+    Every ``selfballoon_interval`` the guest gives memory to the hypervisor, or takes it back, on its way to
+    a goal of committed memory and reserves; what it has given bounds the pool. On the same tick
+    frontswap_selfshrink looks at the number of pages in the pool: when it grew, or is zero, it waits
+    ``frontswap_inertia`` ticks of no growth; then it pulls ``1/frontswap_hysteresis`` of the pages back
+    into RAM, on every tick in the rhythm of 3.8, once in so many ticks in that of 3.16. Nothing reacts to
+    memory pressure, and nothing of the pool goes to disk.
+
+    A page that was pulled back is in the guest's RAM: it takes a page of free memory, and its next load is
+    no fault at all. Under pressure the VM swaps such pages out again, longest ago first, to the slots they
+    still have. Pulling back needs as much free memory and page cache as there are pages. Pages come back
+    in the order in which they were stored, where the kernel goes by swap offset. Committed memory is what is
+    in use without page cache. Memory that the hypervisor got and the pool does not use counts as free.
+    Without ``tmem_compress``, which is off in Xen, a page takes a page.
+    """
+
+    max_pool_percent: float = param(
+        100.0, "memory the hypervisor grants to the pool at most", unit="percent of RAM", low=0, high=100
+    )
+    rhythm: str = param("3.8", "whether a shrink restarts the inertia (3.16) or not", choices=("3.8", "3.16"))
+    selfballooning: str = param("on", "the pool is bounded by what the balloon took", choices=("on", "off"))
+    frontswap_selfshrinking: str = param(
+        "on", "pages are pulled back", choices=("on", "off"), kernel="frontswap_selfshrinking"
+    )
+    selfballoon_interval: int = param(5, "period", unit="s", low=1, high=3600, kernel="selfballoon_interval")
+    selfballoon_downhysteresis: int = param(
+        8, "share of the excess given up a tick, as a divisor", low=1, high=1000,
+        kernel="selfballoon_downhysteresis",
+    )  # fmt: skip
+    selfballoon_uphysteresis: int = param(
+        1, "share of the deficit taken back a tick, as a divisor", low=1, high=1000,
+        kernel="selfballoon_uphysteresis",
+    )  # fmt: skip
+    selfballoon_reserved_mb: int = param(
+        0, "headroom; from 3.16 on, 0 means a tenth of RAM", unit="MB", low=0, high=1 << 20,
+        kernel="selfballoon_reserved_mb",
+    )  # fmt: skip
+    totalreserve_percent: float = param(
+        1.0, "totalreserve_pages of the guest", unit="percent of RAM", low=0, high=50, kernel="totalreserve_pages"
+    )
+    frontswap_hysteresis: int = param(
+        20, "share pulled back, as a divisor", low=1, high=1000, kernel="frontswap_hysteresis"
+    )
+    frontswap_inertia: int = param(
+        3, "ticks to wait after growth", unit="ticks", low=0, high=1000, kernel="frontswap_inertia"
+    )
+    tmem_compress: str = param(
+        "off", "the hypervisor compresses", choices=("off", "on"), kernel="tmem_compress (Xen)"
+    )
+
+    sources = (
+        "Linux 3.8 drivers/xen/xen-selfballoon.c:selfballoon_process, frontswap_selfshrink (3.8 to 3.11)",
+        "Linux 3.16 drivers/xen/xen-selfballoon.c:frontswap_selfshrink (3.16 to 4.10)",
+        "Linux 3.8 mm/frontswap.c:frontswap_shrink, __frontswap_unuse_pages; mm/swapfile.c:try_to_unuse",
+        "xen-project/xen tmem_xen.h:_tmh_alloc_page_thispool",
+    )
+    ghosts = (BACK,)
+    store = store
+    load = load
+    wake = wake
+    pressure = pressure
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """In the order of the indices."""
+        reserved = self.selfballoon_reserved_mb * 256
+        if self.rhythm == "3.16" and reserved == 0:
+            reserved = ram_pages // 10
+        return (
+            ram_pages * self.max_pool_percent // 100,
+            1e9 * self.selfballoon_interval,
+            float(self.selfballoon_downhysteresis),
+            float(self.selfballoon_uphysteresis),
+            ram_pages * self.totalreserve_percent // 100,
+            float(reserved),
+            float(self.frontswap_hysteresis),
+            float(self.frontswap_inertia),
+            float(self.rhythm == "3.16"),
+            float(self.frontswap_selfshrinking == "on"),
+            float(self.selfballooning == "on"),
+            float(self.tmem_compress == "on"),
+        )
+
+    def first_wake(self) -> int:
+        """The first tick."""
+        return self.selfballoon_interval * 10**9
+
+    def zeros(self) -> int:
+        """Nothing knows pages of zero bytes."""
+        return ORDINARY
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "XenSelfshrink":
+        """The same, with so much granted at most."""
+        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)

@@ -1,0 +1,128 @@
+"""zcache2: pages of zbud in LRU order, with the writeback that was designed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import frames
+from ..frames import LAST, evict_frame, settle
+from ..interface import (
+    ACCEPT,
+    DROP,
+    KEEP,
+    NO_ALLOCATION,
+    ORDINARY,
+    REFUSED,
+    REJECT,
+    Allocator,
+    Policy,
+    hook,
+    param,
+    register,
+)
+from ..mechanics import has_more_than, push_tail
+
+LARGEST, MEAN, EXCLUSIVE, WRITEBACK = range(4)
+
+TMEM_HANDLE = 32
+"""Bytes of struct tmem_handle stored with each object, by its fields: not measured."""
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """zcache_pampd_pers_create: length, mean, then a page without waiting and without reserves."""
+    h = w.host
+    settle(w)
+    clen = w.pages[page].clen
+    if clen > w.p[LARGEST] or w.class_of[clen] == REFUSED:
+        return REJECT
+    if clen > w.p[MEAN] and h.pool_count > 0 and h.pool_bytes // h.pool_count > w.p[MEAN]:
+        return REJECT
+    if not has_more_than(w, h.watermark_min):
+        h.limit_hits += 1
+        return REJECT
+    push_tail(w, 0, page)
+    w.own[LAST] = page + 1
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """Exclusive gets, the default, free the copy."""
+    return DROP if w.p[EXCLUSIVE] != 0 else KEEP
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """shrink_zcache_memory as designed: page frames, oldest first, until there are no more than of anon memory."""
+    h = w.host
+    if w.p[WRITEBACK] == 0:
+        return 0
+    before = h.pool_pages
+    while h.pool_pages > h.ram - h.base_free - h.file:
+        if evict_frame(w) == 0:
+            break
+    return int(before - h.pool_pages)
+
+
+@register("tmem.zcache2")
+@dataclass(frozen=True)
+class Zcache2(Policy):
+    """zcache of 3.9 to 3.11: a zbud of its own, whose pages are in LRU order, with writeback as designed.
+
+    A put is refused when the page compresses to more than 3584 bytes, or to more than 2560 while the mean
+    compressed length is above that, or when free memory is at the min watermark and no stored page has room
+    beside it; there is no limit on the pool. Loads free the copy unless exclusive gets are switched off.
+
+    No kernel as shipped writes anything back: the configuration option depended on BROKEN. With
+    ``writeback=on`` pressure does what was designed: pages of zbud, least recently filled first, with both
+    objects, while the pool has more pages than the LRU lists have anonymous memory, whatever reclaim asked
+    for. Anonymous memory is taken to be what is neither free nor page cache. That a page with room beside
+    one is still used below the min watermark is left out. Cleancache's pages are not in the trace.
+    """
+
+    exclusive_gets: str = param(
+        "on", "a load frees the copy", choices=("on", "off"), kernel="nofrontswapexclusivegets"
+    )
+    writeback: str = param(
+        "off", "the shrinker writes back", choices=("off", "on"), kernel="CONFIG_ZCACHE_WRITEBACK"
+    )
+    zero_filled: str = param("on", "pages of zero bytes take no memory, as in 3.11", choices=("on", "off"))
+    zbud_max_zsize: int = param(
+        3584, "refuse pages that compress to more", unit="bytes", low=0, high=4000, kernel="zbud_max_zsize"
+    )
+    zbud_max_mean_zsize: int = param(
+        2560, "and those above this while the mean is", unit="bytes", low=0, high=4096,
+        kernel="zbud_max_mean_zsize",
+    )  # fmt: skip
+
+    sources = (
+        "Linux 3.9 drivers/staging/zcache/zcache-main.c:zcache_pampd_pers_create, shrink_zcache_memory",
+        "Linux 3.9 drivers/staging/zcache/zcache-main.c:zcache_frontswap_writeback (depends on BROKEN)",
+        "Linux 3.9 drivers/staging/zcache/zbud.c:zbud_match_prep, zbud_create_prep",
+        "Linux 3.11 drivers/staging/zcache/zcache-main.c (zero-filled pages)",
+    )
+    store = store
+    load = load
+    pressure = pressure
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """The two lengths; the switches."""
+        return (
+            float(self.zbud_max_zsize),
+            float(self.zbud_max_mean_zsize),
+            float(self.exclusive_gets == "on"),
+            float(self.writeback == "on"),
+        )
+
+    def registers(self, total_pages: int) -> int:
+        """Those of the order of frames."""
+        return frames.registers(total_pages)
+
+    def allocator(self) -> Allocator:
+        """64 chunks without a header, a handle with each object."""
+        return Allocator("zbud2", header=TMEM_HANDLE)
+
+    def zeros(self) -> int:
+        """Marked in 3.11, ordinary pages in 3.9."""
+        return NO_ALLOCATION if self.zero_filled == "on" else ORDINARY
