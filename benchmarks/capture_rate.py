@@ -2,7 +2,7 @@
 
     sudo .venv/bin/python benchmarks/capture_rate.py [--seconds 60] [--json FILE]
 
-Swaps 110 MB of half-compressible memory in and out of a 40 MB cgroup through zswap, as fast as it goes, and
+Sweeps over 110 MB of half-compressible memory in a 40 MB cgroup through zswap, as fast as it goes, and
 records it with the command line's own defaults. Makes and removes a swap file under /var/tmp.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
         outcome = collect(
             Path(scratch) / "trace",
             Options(duration=arguments.seconds, content_share=arguments.content_cpu),
-            [str(swapper), "churn", "110", "100000"],
+            [str(swapper), "sweep", "110", "1000000"],
             40 << 20,
         )
         converted = time.monotonic() - begin - outcome.recorder_seconds

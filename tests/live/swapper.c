@@ -3,11 +3,13 @@
  *
  *   swapper known OUT BACK STRIDE   page out OUT pages with madvise, touch BACK of them, every STRIDE-th
  *   swapper churn MEGABYTES ROUNDS  fill memory and touch random pages of it, ROUNDS times its size
+ *   swapper sweep MEGABYTES ROUNDS  touch memory in order, ROUNDS times
  *
  * "known" writes one line: the first page number, OUT, BACK, STRIDE and how many of the touched pages were not
  * resident just before. Content is compressible to about half, never zero, never repeated.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,9 +51,28 @@ static unsigned char *map(unsigned long pages)
     return base;
 }
 
+/*
+ * Pages on their way to a disk stay in the swap cache, where a touch finds them without a swap-in: have the cgroup
+ * reclaim them. RECLAIM names its memory.force_empty (version 1) or memory.reclaim (version 2).
+ */
+static void reclaim(void)
+{
+    const char *path = getenv("RECLAIM");
+    int file = path ? open(path, O_WRONLY) : -1;
+    if (file >= 0) {
+        const char *text = strstr(path, "force_empty") ? "0" : "64M";
+        if (write(file, text, strlen(text)) < 0)
+            usleep(1000);
+        close(file);
+    }
+}
+
 static int known(unsigned long out, unsigned long back, unsigned long stride)
 {
-    unsigned char *base = map(out), *resident = malloc(out);
+    /* Only the region may swap: the program's own pages stay where they are. */
+    mlockall(MCL_CURRENT);
+    unsigned char *base = map(out), *resident = map(out / PAGE + 1);
+    mlock(resident, out);
     for (unsigned long i = 0; i < out; i++)
         fill(base + i * PAGE);
     /* Pages still in a CPU's LRU batch are skipped by the first call. */
@@ -63,6 +84,7 @@ static int known(unsigned long out, unsigned long back, unsigned long stride)
             left += resident[i] & 1;
         if (!left)
             break;
+        reclaim();
         usleep(10000);
     }
     unsigned long faults = 0, sum = 0;
@@ -88,12 +110,34 @@ static int churn(unsigned long megabytes, unsigned long rounds)
     return 0;
 }
 
+/*
+ * Like churn, but page by page in order and giving back a part now and then: under random refaults alone a version
+ * 1 cgroup sooner or later finds nothing to reclaim in its sixteen tries, and kills, with swap to spare.
+ */
+static int sweep(unsigned long megabytes, unsigned long rounds)
+{
+    unsigned long pages = megabytes << 8;
+    unsigned char *base = map(pages);
+    for (unsigned long round = 0; round < rounds; round++)
+        for (unsigned long i = 0; i < pages; i++) {
+            unsigned char *page = base + i * PAGE;
+            if (!page[PAGE - 8])
+                fill(page);
+            page[8] += 1;
+            if (i % 4096 == 4095)
+                madvise(base + (i - 255) * PAGE, 256 * PAGE, MADV_DONTNEED);
+        }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && !strcmp(argv[1], "known"))
         return known(strtoul(argv[2], 0, 10), strtoul(argv[3], 0, 10), strtoul(argv[4], 0, 10));
     if (argc == 4 && !strcmp(argv[1], "churn"))
         return churn(strtoul(argv[2], 0, 10), strtoul(argv[3], 0, 10));
-    fprintf(stderr, "usage: swapper known OUT BACK STRIDE | swapper churn MEGABYTES ROUNDS\n");
+    if (argc == 4 && !strcmp(argv[1], "sweep"))
+        return sweep(strtoul(argv[2], 0, 10), strtoul(argv[3], 0, 10));
+    fprintf(stderr, "usage: swapper known OUT BACK STRIDE | swapper churn|sweep MEGABYTES ROUNDS\n");
     return 2;
 }

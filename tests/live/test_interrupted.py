@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 def start(out: Path, swapper: Path, *extra: str) -> "subprocess.Popen[str]":
     """A recording of a load that would go on for long."""
     return subprocess.Popen(
-        [*TMEMLAB, "collect", out, "--memory-limit", "40M", *extra, "--", swapper, "churn", "110", "500"],
+        [*TMEMLAB, "collect", out, "--memory-limit", "40M", *extra, "--", swapper, "sweep", "110", "100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

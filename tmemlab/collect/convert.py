@@ -218,7 +218,8 @@ def _pressure(chunk: Any, t: Any) -> pa.Table:
 
 def _pages(state: Any, order: Any) -> pa.Table:
     """Identity by dense id: spaces renumbered by first appearance, page numbers from the lowest of their space."""
-    space, vpn, kind = state.space[order].astype(np.int64), state.vpn[order].copy(), state.kind[order]
+    chosen = state.pages[order]
+    space, vpn, kind = chosen["space"].astype(np.int64), chosen["vpn"].copy(), chosen["kind"].copy()
     # Pages without an address share a space of their own; their number there means nothing but order.
     unnamed = space == 0xFFFF_FFFF
     vpn[unnamed] = np.arange(int(unnamed.sum()), dtype=np.uint64)
@@ -244,8 +245,8 @@ def _samples(rows: list[dict[str, Any]], began: int) -> pa.Table:
 
 def _rows_by_number(state: Any, key: int) -> dict[int, int]:
     """Row -> number of the task or cgroup entered under ``key``."""
-    used = np.flatnonzero(state.key1 == np.uint64(key))
-    return {int(state.value[i]): int(state.key2[i]) for i in used}
+    used = state.table[state.table["key1"] == np.uint64(key)]
+    return {int(entry["value"]): int(entry["key2"]) for entry in used}
 
 
 def _cgroups(spool: Spool, state: Any) -> pa.Table:

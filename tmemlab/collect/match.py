@@ -39,6 +39,7 @@ from .matchtable import (
     NONE,
     get,
     identify,
+    inner,
     loaded_page,
     new_page,
     new_space,
@@ -56,7 +57,7 @@ _POOL, _DISK, _ZERO, _REJECTED, _UNKNOWN = 0, 1, 2, 3, 4
 _READAHEAD, _DIRECT, _LARGE = 1, 2, 4
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _row_of(s: Any, key: int, number: Any, counter: int) -> Any:
     """Row of a task or cgroup, entered on first use; what does not fit shares the last row."""
     row = get(s, key, number)
@@ -67,14 +68,14 @@ def _row_of(s: Any, key: int, number: Any, counter: int) -> Any:
     return min(row, 65535)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _cgroup_row(s: Any, number: Any) -> Any:
     if number == 0 or number == s.numbers[N_ROOT]:
         return 0
     return _row_of(s, K_CGROUP, number, N_CGROUPS)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _emit(s: Any, out: Any, n: int, t: Any, op: int, page: int, entry: Any) -> None:
     row = out[n]
     row.t, row.op, row.page = t, op, page
@@ -86,22 +87,22 @@ def _emit(s: Any, out: Any, n: int, t: Any, op: int, page: int, entry: Any) -> N
     row.where, row.flags, row.cgroup, row.task, row.origin = _UNKNOWN, 0, 0, 0, ORIGIN_KNOWN
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _invalidate(s: Any, out: Any, n: int, t: Any, page: int, r: Any) -> Any:
     """An invalidate of a page that has a copy; rows so far."""
-    if s.life[page] != LIFE_STORED and s.life[page] != LIFE_LOADED:
+    if s.pages[page].life != LIFE_STORED and s.pages[page].life != LIFE_LOADED:
         return n
-    _emit(s, out, n, t, _INVALIDATE, page, s.slot[page])
-    out[n].where = s.where[page]
+    _emit(s, out, n, t, _INVALIDATE, page, s.pages[page].slot)
+    out[n].where = s.pages[page].where
     out[n].task, out[n].cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
     set_life(s, page, LIFE_GONE)
     return n + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _drop_range(s: Any, out: Any, n: int, r: Any, space: int, first: Any, last: Any) -> Any:
     """Invalidate the pages first..last-1 of a space that have a copy; -1 when ``out`` is full."""
-    if s.live[space] == 0:
+    if s.spaces[space].live == 0:
         return n
     if last - first <= np.uint64(4096):
         vpn = first
@@ -113,31 +114,31 @@ def _drop_range(s: Any, out: Any, n: int, r: Any, space: int, first: Any, last: 
                 n = _invalidate(s, out, n, r.t, page, r)
             vpn += np.uint64(1)
         return n
-    page = s.first_page[space]
+    page = s.spaces[space].first_page
     while page != NONE:
-        if s.vpn[page] >= first and s.vpn[page] < last:
+        if s.pages[page].vpn >= first and s.pages[page].vpn < last:
             if n >= len(out):
                 return -1
             n = _invalidate(s, out, n, r.t, page, r)
-        page = s.next_page[page]
+        page = s.pages[page].next_page
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _drop_space(s: Any, out: Any, n: int, r: Any, first: Any, last: Any) -> Any:
     """The same over a space and its private file mappings."""
     space = get(s, K_SPACE, r.mm)
     if space == NONE:
         return n
     n = _drop_range(s, out, n, r, space, first, last)
-    part = s.child[space]
+    part = s.spaces[space].child
     while part != NONE and n >= 0:
         n = _drop_range(s, out, n, r, part, first, last)
-        part = s.sibling[part]
+        part = s.spaces[part].sibling
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
     for i in range(r.pages):
         entry = r.entry + np.uint64(i) if r.entry != 0 else np.uint64(0)
@@ -145,19 +146,19 @@ def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         where = r.where
         if where == _UNKNOWN:
             # Only disk reads are counted for the root cgroup: the rest came from where it had been put.
-            where = s.where[page]
+            where = s.pages[page].where
             if where != _ZERO:
                 where = _POOL if s.numbers[N_ZSWAP] or where == _POOL else _ZERO
-        take_slot(s, page, entry if entry != 0 else s.slot[page])
+        take_slot(s, page, entry if entry != 0 else s.pages[page].slot)
         set_life(s, page, LIFE_LOADED)
-        if s.where[page] == _UNKNOWN:
-            s.where[page] = where
-        if r.folio != 0 and (s.space[page] == NO_SPACE):
+        if s.pages[page].where == _UNKNOWN:
+            s.pages[page].where = where
+        if r.folio != 0 and (s.pages[page].space == NO_SPACE):
             put(s, K_FOLIO, r.folio, page)
         fault = np.int64(r.address >> np.uint64(12))
         ahead = get(s, K_FAULT, r.pid) == fault
-        if s.space[page] != NO_SPACE and s.vpn[page] >= np.uint64(1 << 20):
-            ahead = s.vpn[page] != np.uint64(fault)
+        if s.pages[page].space != NO_SPACE and s.pages[page].vpn >= np.uint64(1 << 20):
+            ahead = s.pages[page].vpn != np.uint64(fault)
         put(s, K_FAULT, r.pid, fault)
         if not emit:
             continue
@@ -167,13 +168,13 @@ def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         row.flags = (_READAHEAD if ahead and r.mm != 0 else 0) | (_DIRECT if r.flags & 1 else 0)
         row.flags |= _LARGE if r.flags & 2 else 0
         row.task, row.cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
-        row.origin = ORIGIN_SLOT if s.space[page] == NO_SPACE else ORIGIN_KNOWN
+        row.origin = ORIGIN_SLOT if s.pages[page].space == NO_SPACE else ORIGIN_KNOWN
         s.counts[0 if where == _DISK else 2 if where == _POOL else 5] += 1
         n += 1
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
     for i in range(r.pages):
         entry = r.entry + np.uint64(i) if r.entry != 0 else np.uint64(0)
@@ -181,12 +182,12 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         holder = get(s, K_SLOT, entry) if entry != 0 else NONE
         if holder != NONE and holder != page:
             # The slot was given to another page: what it held is gone.
-            if s.life[holder] == LIFE_STORED or s.life[holder] == LIFE_LOADED:
+            if s.pages[holder].life == LIFE_STORED or s.pages[holder].life == LIFE_LOADED:
                 if emit:
                     n = _invalidate(s, out, n, r.t, holder, r)
                 else:
                     set_life(s, holder, LIFE_GONE)
-            s.slot[holder] = 0
+            s.pages[holder].slot = 0
         take_slot(s, page, entry)
         set_life(s, page, LIFE_STORED)
         where = r.where
@@ -194,7 +195,7 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
             where = _POOL if s.numbers[N_ZSWAP] else _ZERO
         elif where == _DISK and s.numbers[N_ZSWAP]:
             where = _REJECTED
-        s.where[page] = where
+        s.pages[page].where = where
         if not emit:
             continue
         _emit(s, out, n, r.t, _STORE, page, entry)
@@ -202,18 +203,18 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         row.where, row.clen = where, r.tail
         row.flags = (_DIRECT if r.flags & 1 else 0) | (_LARGE if r.flags & 2 else 0)
         row.task, row.cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
-        row.origin = ORIGIN_SLOT if s.space[page] == NO_SPACE else ORIGIN_KNOWN
+        row.origin = ORIGIN_SLOT if s.pages[page].space == NO_SPACE else ORIGIN_KNOWN
         s.counts[3 if where == _POOL else 6 if where == _ZERO else 1] += 1
         n += 1
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
     """Contents, pressure and the rest that is no operation; rows so far."""
     if r.kind == 13:
         page = get(s, K_SLOT, r.entry)
-        if page != NONE and s.life[page] == LIFE_STORED:
+        if page != NONE and s.pages[page].life == LIFE_STORED:
             _emit(s, out, n, r.t, OP_CONTENT, page, np.uint64(0))
             out[n].clen = r.tail
             return n + 1

@@ -33,25 +33,38 @@ ORIGIN_KNOWN, ORIGIN_SLOT = 0, 1
 """How the page was recognised: by address, or by its slot alone."""
 
 
-class State(NamedTuple):
-    """Arrays of the matcher. ``numbers`` holds the scalars, by N_*."""
+ENTRY = np.dtype([("key1", "<u8"), ("key2", "<u8"), ("value", "<i8")])
+"""A cell of the hash table; key1 is 0 where it is free."""
+PAGE = np.dtype(
+    [
+        ("vpn", "<u8"),
+        ("slot", "<u8"),  # swap entry, 0 for none
+        ("next_page", "<i8"),  # of the same space
+        ("space", "<u4"),
+        ("kind", "u1"),  # schema.PageKind
+        ("life", "u1"),  # LIFE_*
+        ("where", "u1"),  # schema.Where of the last store
+        ("spare", "u1"),
+    ]
+)
+SPACE = np.dtype(
+    [
+        ("first_page", "<i8"),
+        ("live", "<i8"),  # pages that have a copy
+        ("parent", "<i8"),  # forked from
+        ("child", "<i8"),  # first sub-space: a private mapping of a file
+        ("sibling", "<i8"),
+    ]
+)
 
-    key1: Any  # hash table: uint64
-    key2: Any  # uint64
-    value: Any  # int64
-    space: Any  # by page: uint32
-    vpn: Any  # uint64
-    kind: Any  # uint8, schema.PageKind
-    slot: Any  # uint64 entry, 0 for none
-    life: Any  # uint8: LIFE_*
-    where: Any  # uint8, of the last store
-    next_page: Any  # int64, of the same space
-    first_page: Any  # by space: int64
-    live: Any  # int64, pages of the space with a copy
-    parent: Any  # int64
-    child: Any  # int64, first sub-space
-    sibling: Any  # int64
-    numbers: Any  # int64
+
+class State(NamedTuple):
+    """Arrays of the matcher, few and structured: each function is compiled for every one of them."""
+
+    table: Any  # ENTRY
+    pages: Any  # PAGE
+    spaces: Any  # SPACE
+    numbers: Any  # int64 by N_*
     counts: Any  # int64 by records.NAMES: what the rows amount to
 
 
@@ -65,8 +78,7 @@ N_DEVICES = 10
 K_SLOT, K_FOLIO, K_SPACE, K_TASK, K_CGROUP, K_FAULT = 1, 2, 3, 4, 5, 6
 K_SUBSPACE, K_PAGES = 1 << 40, 16
 
-_PAGE_ARRAYS = ("space", "vpn", "kind", "slot", "life", "where", "next_page")
-_SPACE_ARRAYS = ("first_page", "live", "parent", "child", "sibling")
+_NO_SPACE_YET = np.array((-1, 0, -1, -1, -1), SPACE)
 
 
 def new_state(first_phase: int, last_phase: int, root_cgroup: int) -> State:
@@ -75,43 +87,30 @@ def new_state(first_phase: int, last_phase: int, root_cgroup: int) -> State:
     numbers[N_FIRST], numbers[N_LAST], numbers[N_ROOT] = first_phase, last_phase, root_cgroup
     numbers[N_CGROUPS] = 1  # row 0 is the root
     return State(
-        key1=np.zeros(1 << 12, np.uint64), key2=np.zeros(1 << 12, np.uint64), value=np.full(1 << 12, -1, np.int64),
-        space=np.zeros(1 << 10, np.uint32), vpn=np.zeros(1 << 10, np.uint64), kind=np.zeros(1 << 10, np.uint8),
-        slot=np.zeros(1 << 10, np.uint64), life=np.zeros(1 << 10, np.uint8), where=np.zeros(1 << 10, np.uint8),
-        next_page=np.full(1 << 10, -1, np.int64),
-        first_page=np.full(64, -1, np.int64), live=np.zeros(64, np.int64), parent=np.full(64, -1, np.int64),
-        child=np.full(64, -1, np.int64), sibling=np.full(64, -1, np.int64),
-        numbers=numbers, counts=np.zeros(8, np.int64),
-    )  # fmt: skip
+        np.zeros(1 << 12, ENTRY), np.zeros(1 << 10, PAGE), np.full(64, _NO_SPACE_YET), numbers, np.zeros(8, np.int64)
+    )
 
 
 def reserve(state: State, records: int, pages: int) -> State:
     """The state with room for so many more records, that touch so many pages in all."""
     changes: dict[str, Any] = {}
     needed = int(state.numbers[N_PAGES]) + pages + 1
-    if needed > len(state.space):
-        for name in _PAGE_ARRAYS:
-            changes[name] = _grown(getattr(state, name), needed, -1 if name == "next_page" else 0)
+    if needed > len(state.pages):
+        changes["pages"] = _grown(state.pages, needed, np.zeros((), PAGE))
     needed = int(state.numbers[N_SPACES]) + 2 * records + 1
-    if needed > len(state.live):
-        for name in _SPACE_ARRAYS:
-            changes[name] = _grown(getattr(state, name), needed, 0 if name == "live" else -1)
+    if needed > len(state.spaces):
+        changes["spaces"] = _grown(state.spaces, needed, _NO_SPACE_YET)
     # Every page may bring an identity, a slot and a folio; a record a space, a task and a cgroup.
     needed = int(state.numbers[N_USED]) + 3 * pages + 6 * records
-    if 2 * needed > len(state.key1):
-        changes |= _rehashed(state, 1 << int(2 * needed).bit_length())
+    if 2 * needed > len(state.table):
+        from .matchtable import rehash
+
+        changes["table"] = np.zeros(1 << int(2 * needed).bit_length(), ENTRY)
+        rehash(state.table, changes["table"])
     return state._replace(**changes) if changes else state
 
 
-def _grown(array: Any, needed: int, fill: int) -> Any:
-    grown = np.full(max(needed, 2 * len(array)), fill, array.dtype)
+def _grown(array: Any, needed: int, fill: Any) -> Any:
+    grown = np.full(max(needed, 2 * len(array)), fill)
     grown[: len(array)] = array
     return grown
-
-
-def _rehashed(state: State, size: int) -> dict[str, Any]:
-    from .matchtable import rehash
-
-    key1, key2, value = np.zeros(size, np.uint64), np.zeros(size, np.uint64), np.full(size, -1, np.int64)
-    rehash(state.key1, state.key2, state.value, key1, key2, value)
-    return {"key1": key1, "key2": key2, "value": value}
