@@ -174,6 +174,19 @@ def test_pool_and_ram_take_units_and_shares(trace: Path) -> None:
     assert document["config"]["pool_bytes"] == 40 << 20
 
 
+def test_a_threshold_that_is_exceeded_is_exit_6_after_the_result(trace: Path) -> None:
+    base = ["replay", trace, "-p", "bounds.none", "--storms", 0, "--json", "-", "--fail-if"]
+    done = run(*base, "hit_rate<50%")
+    assert done.returncode == 6
+    assert json.loads(done.stdout)["policies"][0]["hit_rate"] == 0
+    assert done.stderr == "tmemlab: bounds.none meets the condition 'hit_rate<50%' of --fail-if\n"
+    assert run(*base, "hit_rate>50%").returncode == 0
+    assert run(*base, "oom.p>0.01").returncode == 0  # undefined: no storms were run
+    refused(run(*base, "hit_rate"), 2, "not a condition")
+    assert run(*base, "hit.rate>1").returncode == 2
+    assert run("validate", trace, "--fail-if", "error.hit_rate>0.9").returncode == 0
+
+
 def test_an_interrupt_ends_a_replay_at_once(tmp_path: Path) -> None:
     path = make_trace(tmp_path / "t", busy_events(300_000, 20_000), ram_bytes=1 << 30)
     process = subprocess.Popen(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import InvalidInputError, TmemlabError
+from ..errors import InvalidInputError, ThresholdExceededError, TmemlabError
 from ..units import parse_size
 
 
@@ -40,3 +40,25 @@ json_option: Callable[..., Any] = click.option(
 def on_terminal() -> bool:
     """Whether progress can be shown: stderr is a terminal."""
     return sys.stderr.isatty()
+
+
+fail_if_option: Callable[..., Any] = click.option(
+    "--fail-if", "fail_if", multiple=True, metavar="CONDITION",
+    help="Exit with 6 if a number of the JSON result is beyond a limit, such as 'oom.p>0.01'; repeat for several.",
+)  # fmt: skip
+
+
+def parse_thresholds(texts: tuple[str, ...]) -> list[Any]:
+    """The conditions, checked before any work is done."""
+    if not texts:
+        return []
+    from ..replay.threshold import Threshold
+
+    return [Threshold.parse(text) for text in texts]
+
+
+def check_thresholds(thresholds: list[Any], result: dict[str, Any], name: str) -> None:
+    """ThresholdExceededError for the first condition that ``result`` meets."""
+    for threshold in thresholds:
+        if threshold.exceeded_by(result):
+            raise ThresholdExceededError(f"{name} meets the condition {threshold.text!r} of --fail-if")

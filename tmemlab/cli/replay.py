@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .common import json_option, on_terminal, size, write_json
+from .common import check_thresholds, fail_if_option, json_option, on_terminal, parse_thresholds, size, write_json
 
 
 @click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +26,7 @@ from .common import json_option, on_terminal, size, write_json
 @click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
+@fail_if_option
 @json_option
 def command(
     trace: Path | None,
@@ -39,6 +40,7 @@ def command(
     threads: int | None,
     allow_lossy: bool,
     html_file: str | None,
+    fail_if: tuple[str, ...],
     json_file: str | None,
 ) -> None:
     """Replay TRACE through policies and print hit rate, OOM risk and costs of each.
@@ -49,6 +51,7 @@ def command(
     tmemlab replay
     tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json
+    tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
     """
     from contextlib import nullcontext
 
@@ -58,6 +61,7 @@ def command(
     from ..replay.report import print_comparison, write_html
     from ..replay.score import Score, StormPlan
 
+    thresholds = parse_thresholds(fail_if)
     chosen = [parse_policy(text) for text in policies]
     path = trace or default_trace()
     finished: list[Score] = []
@@ -85,3 +89,5 @@ def command(
         write_html(result, Path(html_file))
     if json_file != "-":
         print_comparison(result)
+    for row in result.scores:
+        check_thresholds(thresholds, row.as_json(), row.name)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .common import json_option, on_terminal, write_json
+from .common import check_thresholds, fail_if_option, json_option, on_terminal, parse_thresholds, write_json
 
 
 def _print(result: Any) -> None:
@@ -55,8 +55,9 @@ def _print(result: Any) -> None:
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-p", "--policy", metavar="NAME[:key=value,...]",
               help="Judge this policy instead of the recorded settings.")  # fmt: skip
+@fail_if_option
 @json_option
-def command(trace: Path, policy: str | None, json_file: str | None) -> None:
+def command(trace: Path, policy: str | None, fail_if: tuple[str, ...], json_file: str | None) -> None:
     """Replay TRACE under the settings that its host had, and compare with what the kernel did.
 
     \b
@@ -68,6 +69,7 @@ def command(trace: Path, policy: str | None, json_file: str | None) -> None:
     from ..policies.catalogue import parse_policy
     from ..replay.validate import validate
 
+    thresholds = parse_thresholds(fail_if)
     status: Any = nullcontext()
     if on_terminal():
         from rich.console import Console
@@ -79,3 +81,4 @@ def command(trace: Path, policy: str | None, json_file: str | None) -> None:
         write_json(result.as_json(), json_file)
     if json_file != "-":
         _print(result)
+    check_thresholds(thresholds, result.as_json(), result.policy.name)

@@ -68,6 +68,7 @@ class State:
         )  # fmt: skip
         h.cgroups = min(int(columns.cgroup_of_page.max(initial=0)) + 1, LISTS)
         h.trace_pages = columns.pages
+        h.accesses = columns.kind == "access"
         h.disk_page_ns = host.disk.page_ns
         h.disk_latency_ns = host.disk.latency_ns
         h.disk_queue_ns = host.disk.queue_depth * host.disk.page_ns
