@@ -87,6 +87,7 @@ HOST = np.dtype(
         ("chunks", "i8"),  # chunks of 64 bytes that they share
         ("zeros", "i8"),  # what a page of zero bytes is
         ("cgroups", "i8"),
+        ("accesses", "i8"),  # 1: an access trace, the pool is RAM itself
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
         ("flags", "i8"),  # Flag bits of the current event

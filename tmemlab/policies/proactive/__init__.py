@@ -1,0 +1,1 @@
+"""Policies that act on cold pages before anyone asks."""
