@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.test_datasets import EVENTS, damaged, run, trace
 from tests.factory import make_trace
-from tmemlab.datasets.bundled import bundled, default_trace
+from tmemlab.datasets.bundled import bundled, default_trace, resolve
 from tmemlab.errors import TmemlabError
 
 __all__ = ["damaged", "trace"]
@@ -78,6 +78,18 @@ def test_bundled_traces_are_found_by_their_manifest(tmp_path):
     (tmp_path / "c").mkdir()
     assert bundled(tmp_path) == {"a": tmp_path / "a", "b": tmp_path / "b"}
     assert default_trace(tmp_path) == tmp_path / "a"
+    assert resolve(Path("b"), tmp_path) == tmp_path / "b"
+    assert resolve(Path("d"), tmp_path) == Path("d")
+    assert resolve(Path("x/b"), tmp_path) == Path("x/b")
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_a_bundled_trace_goes_by_its_name(name, tmp_path):
+    done = run("info", name, "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["path"] == str(bundled()[name])
+    make_trace(tmp_path / name, EVENTS)
+    assert json.loads(run("info", name, "--json", cwd=tmp_path).stdout)["events"] == len(EVENTS)
 
 
 def test_perf_script_by_the_command(tmp_path):

@@ -110,3 +110,16 @@ def test_the_canonical_form_as_the_page_describes_it(trace):
 def test_a_copy_of_the_directory_is_a_trace(trace, tmp_path):
     shutil.copytree(trace.path, tmp_path / "copy")
     assert len(Trace.open(tmp_path / "copy")) == 4000
+
+
+def test_the_page_of_commands_names_every_command_and_format():
+    from tmemlab.cli.datasets import command
+    from tmemlab.datasets.convert import FORMATS
+
+    text = PAGE.with_name("datasets.md").read_text()
+    named = set(re.findall(r"tmemlab datasets (\w+)", text))
+    assert named | {"recover"} == set(command.commands)
+    rows = re.findall(r"^\| `(\w+)` \| (yes|-) \| (yes|-) \|", text, re.MULTILINE)
+    assert {name: (i == "yes", o == "yes") for name, i, o in rows} == {
+        name: (bool(about.importer), bool(about.exporter)) for name, about in FORMATS.items()
+    }

@@ -9,7 +9,21 @@ import click
 if TYPE_CHECKING:
     from ..datasets.manifest import Manifest
 
-TRACE = click.argument("trace", type=click.Path(path_type=Path))
+
+class TracePath(click.Path):
+    """A directory with a trace, or the name of a bundled one."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that was meant."""
+        from ..datasets.bundled import resolve
+
+        return resolve(Path(str(super().convert(value, param, ctx))))
+
+
+TRACE = click.argument("trace", type=TracePath())
 OUT = click.argument("out", type=click.Path(path_type=Path))
 FILE = click.argument("file", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")

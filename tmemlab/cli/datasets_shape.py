@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .datasets_options import JSON, OUT, TRACE, made, print_json
+from .datasets_options import JSON, OUT, TRACE, TracePath, made, print_json
 
 INTERVAL = click.option("--interval", default="1s", help="Rates are taken over this long.")
 
@@ -89,8 +89,8 @@ def stats_command(trace: Path, interval: str, as_json: bool) -> None:
 
 
 @click.command("diff")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=TracePath())
+@click.argument("b", type=TracePath())
 @INTERVAL
 @click.option("--seed", default=0, type=click.IntRange(min=0), help="Of the bootstrap.")
 @JSON

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .datasets_options import FILE, JSON, OUT, TRACE, made, report
+from .datasets_options import FILE, JSON, OUT, TRACE, TracePath, made, report
 
 KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path),
@@ -42,7 +42,7 @@ def slice_command(
 
 
 @click.command("merge")
-@click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("traces", nargs=-1, required=True, type=TracePath())
 @OUT
 @JSON
 def merge_command(traces: tuple[Path, ...], out: Path, as_json: bool) -> None:

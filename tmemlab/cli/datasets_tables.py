@@ -147,7 +147,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             + (f", {per_event:.2f} bytes an event" if per_event is not None else "")),
         ("complete", _text(("yes" if found["complete"] else "no") + note)),
         ("lengths", _text(f"{clen['method']} {clen['algorithm']}".strip())
-            + f", known for {format_share(clen['known'])} of the events"
+            + f", known for {format_share(clen['known'])} of stores and loads"
             + (f", mean {mean:.0f} bytes" if mean is not None else "")),
         ("license", _text(found["license"] or "none given")),
     ]  # fmt: skip

@@ -18,6 +18,13 @@ def bundled(directory: Path = _DIRECTORY) -> dict[str, Path]:
     return {path.name: path for path in found if "." not in path.name}
 
 
+def resolve(path: Path, directory: Path = _DIRECTORY) -> Path:
+    """``path``, or the bundled trace of that name where nothing is at ``path``."""
+    if len(path.parts) == 1 and not path.exists():
+        return bundled(directory).get(path.name, path)
+    return path
+
+
 def default_trace(directory: Path = _DIRECTORY) -> Path:
     """The trace that is used where none is given: DEFAULT, or else the first by name.
 

@@ -26,7 +26,8 @@ def info(trace: Trace) -> dict[str, Any]:
         placed += np.bincount(both, minlength=placed.size).reshape(placed.shape)
         by_task += np.bincount(batch["task"], minlength=1 << 16)
         by_cgroup += np.bincount(batch["cgroup"], minlength=1 << 16)
-        clen += np.bincount(batch["clen"], minlength=1 << 16)
+        moved = batch["clen"][batch["op"] != Op.INVALIDATE]
+        clen += np.bincount(moved, minlength=1 << 16)
     seconds = manifest.duration_ns / 1e9
     size = sum(entry.bytes for entry in manifest.files.values())
     known = int(clen[1:NO_CLEN].sum())
@@ -63,7 +64,7 @@ def info(trace: Trace) -> dict[str, Any]:
         "clen": {
             "method": manifest.clen.method,
             "algorithm": manifest.clen.algorithm,
-            "known": 1 - int(clen[NO_CLEN]) / counts.recorded if counts.recorded else None,
+            "known": int(clen[:NO_CLEN].sum()) / int(clen.sum()) if clen.any() else None,
             "mean_bytes": mean_clen,
         },
         "tasks": _top(by_task, trace.table("tasks")["comm"].to_pylist()),

@@ -1,0 +1,223 @@
+"""Throw damaged traces, archives and foreign files at every reader until the time is up.
+
+    .venv/bin/python tools/fuzz_datasets.py [--seconds 60] [--seed N] [--target NAME]
+
+Every input is either read whole and sound or refused in one sentence (TmemlabError). Anything else, and any hang
+or memory blow-up, is a finding: the input is kept in tests/datasets/corpus/ and tests/datasets/test_corpus.py
+replays it from then on. Inputs run in child processes of limited memory, so that a crash in native code is a
+finding as well.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import pyarrow.parquet as pq  # noqa: E402
+
+from tests.factory import make_trace  # noqa: E402
+from tmemlab.datasets.convert import FORMATS, import_trace  # noqa: E402
+from tmemlab.datasets.pack import pack, unpack  # noqa: E402
+from tmemlab.datasets.read import Trace  # noqa: E402
+from tmemlab.datasets.verify import verify  # noqa: E402
+from tmemlab.errors import TmemlabError  # noqa: E402
+
+CORPUS = ROOT / "tests/datasets/corpus"
+MEMORY = 6 << 30
+PATIENCE_S = 60
+BATCH = 100
+
+
+def read_everything(path: Path) -> None:
+    """Open, read and verify the trace at ``path``."""
+    verify(path)
+    trace = Trace.open(path)
+    events = trace.events()
+    assert all(len(column) == len(trace) for column in events.values())
+    assert sum(len(batch["t"]) for batch in trace.batches("t", size=1000)) == len(trace)
+    for name in ("pages", "pressure", "samples", "cgroups", "tasks"):
+        assert trace.table(name).num_rows == trace.rows(name)
+
+
+def forge(trace: Path, name: str, data: bytes) -> None:
+    """Put ``data`` in place of a file and make every checksum admit it."""
+    (trace / name).write_bytes(data)
+    plain = json.loads((trace / "manifest.json").read_text())
+    plain.pop("sha256")
+    plain["files"][name] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    plain["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (trace / "manifest.json").write_text(json.dumps(plain))
+
+
+def mutate(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """``data`` with a few of the usual accidents."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        if not changed:
+            return bytes(rng.randbytes(rng.randrange(64)))
+        at = (
+            min(rng.randrange(len(changed)), rng.randrange(len(changed)))
+            if rng.random() < 0.3
+            else rng.randrange(len(changed))
+        )
+        if rng.random() < 0.3:  # ends are where footers are
+            at = len(changed) - 1 - min(at, len(changed) // 8)
+        kind = rng.randrange(7)
+        if kind == 0:
+            changed[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            changed[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        elif kind == 2:
+            del changed[at : at + rng.randrange(1, 64)]
+        elif kind == 3:
+            changed[at:at] = rng.randbytes(rng.randrange(1, 16))
+        elif kind == 4:
+            changed[at : at + 8] = rng.choice((2**63 - 1, 2**64 - 1, 2**31, 0, 2**32)).to_bytes(8, "little")
+        elif kind == 5:
+            length = rng.randrange(1, 256)
+            start = rng.randrange(max(1, len(other)))
+            changed[at : at + length] = other[start : start + length]
+        else:
+            del changed[at:]
+    return bytes(changed)
+
+
+Target = tuple[list[bytes], Callable[[bytes, Path], None]]
+
+
+def targets(place: Path) -> dict[str, Target]:
+    """Seeds and the function that takes one input, by name."""
+    events = [(i * 1000, "store" if i % 3 else "load", i // 2, 100 + i) for i in range(400)]
+    pressure = [(i, i % 5, 0, 0, None) for i in range(50)]
+    good = make_trace(place / "good", events, pressure=pressure)
+    found: dict[str, Target] = {}
+    for name in ["events-00000.parquet", "samples.parquet", "tasks.parquet", "pressure.parquet"]:
+        plain = place / f"plain-{name}"
+        pq.write_table(pq.read_table(good / name), plain, compression="zstd", data_page_version="2.0")
+        seeds = [(good / name).read_bytes(), plain.read_bytes()]
+
+        def through_a_trace(data: bytes, scratch: Path, name: str = name) -> None:
+            shutil.copytree(good, scratch / "t")
+            forge(scratch / "t", name, data)
+            read_everything(scratch / "t")
+
+        found[name] = (seeds, through_a_trace)
+
+    def manifest(data: bytes, scratch: Path) -> None:
+        shutil.copytree(good, scratch / "t")
+        (scratch / "t/manifest.json").write_bytes(data)
+        read_everything(scratch / "t")
+
+    def archive(data: bytes, scratch: Path) -> None:
+        (scratch / "x").write_bytes(data)
+        unpack(scratch / "x", scratch / "t")
+        read_everything(scratch / "t")
+
+    found["manifest"] = ([(good / "manifest.json").read_bytes()], manifest)
+    pack(Trace.open(good), place / "packed")
+    found["unpack"] = ([(place / "packed").read_bytes()], archive)
+    golden = {path.stem: path.read_bytes() for path in (ROOT / "tests/datasets/golden").iterdir()}
+    own = {
+        "libcachesim": [b"".join(i.to_bytes(4, "little") + bytes(20) for i in range(40))],
+        "csv": [b"t,page,op,clen\n1,5,store,7\n2,0x5,load,\n3,5,invalidate,0\n"],
+        "parquet": [(good / "events-00000.parquet").read_bytes()],
+        "bpftrace": [b"1000 W 80 16 55 kswapd0\n2000 RA 88 8 77 my prog\n4000 D 80 8 1 x\n"],
+        "swapreplay": [b"800 1 1200\n808 1 0\n800 0 0\n"],
+    }
+    for name in (name for name, about in FORMATS.items() if about.importer):
+        seeds = own.get(name) or [data for stem, data in golden.items() if stem.startswith(name)]
+
+        def importer(data: bytes, scratch: Path, name: str = name) -> None:
+            (scratch / "x").write_bytes(data)
+            import_trace(scratch / "x", scratch / "t", name)
+            assert verify(scratch / "t") == []
+
+        found[f"import-{name}"] = (seeds, importer)
+    return found
+
+
+def batch(target: Target, seed: int, place: Path, current: Path) -> None:
+    """One child's worth of inputs; the one under way is in ``current``."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    rng = random.Random(seed)
+    seeds, run = target
+    for _ in range(BATCH):
+        data = mutate(rng.choice(seeds), rng, rng.choice(seeds))
+        current.write_bytes(data)
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
+            try:
+                run(data, Path(scratch))
+            except TmemlabError as error:
+                assert "\n" not in str(error), str(error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--target", action="append")
+    options = parser.parse_args()
+    findings = inputs = 0
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        known = targets(place)
+        chosen = {n: t for n, t in known.items() if not options.target or n in options.target}
+        if not chosen:
+            sys.exit(f"there is no such target: use {', '.join(known)}")
+        end, seed = time.monotonic() + options.seconds, options.seed
+        while time.monotonic() < end:
+            for target_name, target in chosen.items():
+                seed += 1
+                problem = one_child(target, seed, place)
+                inputs += BATCH
+                if problem:
+                    findings += 1
+                    kept = keep(target_name, place / "current")
+                    print(f"{target_name}: {problem}; kept as {kept.relative_to(ROOT)}")
+    print(f"{inputs} inputs, {findings} findings, first seed {options.seed}")
+    sys.exit(1 if findings else 0)
+
+
+def one_child(target: Target, seed: int, place: Path) -> str:
+    """What was wrong with a batch, or nothing."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(PATIENCE_S)
+        try:
+            batch(target, seed, place, place / "current")
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGALRM:
+        return f"a batch took longer than {PATIENCE_S} s"
+    return "" if code == 0 else f"killed by signal {-code}" if code < 0 else "an exception that is not ours"
+
+
+def keep(target: str, current: Path) -> Path:
+    """Copy an input into the corpus."""
+    data = current.read_bytes()
+    CORPUS.mkdir(exist_ok=True)
+    kept = CORPUS / f"{target}-{hashlib.sha256(data).hexdigest()[:12]}"
+    kept.write_bytes(data)
+    return kept
+
+
+if __name__ == "__main__":
+    main()
