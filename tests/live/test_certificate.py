@@ -122,6 +122,26 @@ def test_only_the_wanted_cgroup(swap: Swap, swapper: Path, tmp_path: Path) -> No
         other.rmdir()
 
 
+def test_what_is_dropped_is_counted_to_the_page(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    """A ring of a thousand records at tens of thousands a second."""
+    swap.pool()
+    path = tmp_path / "trace"
+    document, _ = collect(
+        path, "--ring", "64K", "--content-cpu", "0", "--memory-limit", "40M", "--duration", "4s",
+        "--", swapper, "sweep", "110", "100000",
+    )  # fmt: skip
+    certificate = json.loads((path / "manifest.json").read_text())["certificate"]
+    assert document["dropped"] > 0
+    assert not document["complete"]
+    for kind in ("stores", "loads"):
+        part = certificate[kind]
+        assert part["recorded"] + part["dropped"] == part["kernel"], certificate
+    assert certificate["stores"]["dropped"] + certificate["loads"]["dropped"] > 0
+    assert all(gap["from_ns"] <= gap["to_ns"] for gap in certificate["gaps"])
+    assert certificate["gaps"]
+    assert verify(path) == []
+
+
 def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     """Mean sampled length against what the kernel's own pool holds per page."""
     swap.pool()

@@ -1,5 +1,6 @@
 """Ctrl-C, kill -9, a full disk, no privilege: nothing that was recorded is lost, and the message helps."""
 
+import contextlib
 import json
 import os
 import signal
@@ -62,11 +63,7 @@ def test_kill_9_then_recover(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     recorder = start(out, swapper)
     wait_for_stores(60000, recorder)
     killed = vmstat()
-    recorder.kill()
-    recorder.communicate(timeout=60)
-    load = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and is_child_load(p, swapper)]
-    for pid in load:
-        os.kill(pid, signal.SIGKILL)
+    kill_9(recorder, swapper)
     run = subprocess.run(
         [*TMEMLAB, "datasets", "recover", out, "--json"], capture_output=True, text=True, timeout=120
     )
@@ -80,15 +77,24 @@ def test_kill_9_then_recover(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     total = stores_in(difference(before, killed))
     # the load swaps some 30,000 pages a second: a second's worth may be missing, not more
     assert 0.2 * total < kept <= total + 20000
-    for group in Path("/sys/fs/cgroup/memory").glob("tmemlab-*"):
-        group.rmdir()
 
 
-def is_child_load(process: Path, swapper: Path) -> bool:
-    try:
-        return (process / "exe").resolve() == swapper.resolve()
-    except OSError:
-        return False
+def kill_9(recorder: "subprocess.Popen[str]", swapper: Path) -> None:
+    """The recorder, without warning; then the load and the cgroup that it can no longer clean up."""
+    recorder.kill()
+    recorder.wait(60)
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and (process / "exe").readlink() == swapper:
+                os.kill(int(process.name), signal.SIGKILL)
+    recorder.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while groups() and time.monotonic() < deadline:
+        for group in groups():
+            with contextlib.suppress(OSError):
+                Path(group).rmdir()
+        time.sleep(0.05)
+    assert not groups()
 
 
 def test_recover_keeps_everything_up_to_a_torn_frame(swap: Swap, swapper: Path, tmp_path: Path) -> None:
@@ -96,20 +102,13 @@ def test_recover_keeps_everything_up_to_a_torn_frame(swap: Swap, swapper: Path, 
     out = tmp_path / "trace"
     recorder = start(out, swapper)
     wait_for_stores(60000, recorder)
-    recorder.kill()
-    recorder.communicate(timeout=60)
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and is_child_load(process, swapper):
-            os.kill(int(process.name), signal.SIGKILL)
+    kill_9(recorder, swapper)
     spool = out / "spool.frames"
     os.truncate(spool, spool.stat().st_size - 7)
     run = subprocess.run([*TMEMLAB, "datasets", "recover", out], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert "cut off" in run.stdout + run.stderr
     assert verify(out) == []
-    time.sleep(0.2)
-    for group in Path("/sys/fs/cgroup/memory").glob("tmemlab-*"):
-        group.rmdir()
 
 
 def test_a_full_disk_keeps_what_it_had(swap: Swap, swapper: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def load(source: str, macros: Mapping[str, int | None]) -> Any:
     flags = [f"-D{name}={value}" for name, value in sorted(macros.items()) if value is not None]
     with _captured_stderr() as capture:
         try:
-            return bcc.BPF(text=source, cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
+            return bcc.BPF(text=source.encode(), cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
         except Exception as error:  # bcc raises bare Exception for everything
             capture.seek(0)
             detail = capture.read().decode(errors="replace")

@@ -109,6 +109,7 @@ class OwnCgroup:
         self._limit = limit
 
     def __enter__(self) -> Self:
+        self._remove_orphans()
         try:
             self.directory.mkdir()
         except OSError as error:
@@ -128,6 +129,14 @@ class OwnCgroup:
                 "give a larger --memory-limit"
             ) from None
         return self
+
+    def _remove_orphans(self) -> None:
+        """Empty groups of recorders that were killed before they could remove them."""
+        for group in self._hierarchy.mount.glob("tmemlab-[0-9]*"):
+            if not Path(f"/proc/{group.name.removeprefix('tmemlab-')}").exists():
+                # a group that is not empty refuses
+                with contextlib.suppress(OSError):
+                    group.rmdir()
 
     def __exit__(self, *_: object) -> None:
         self.remove()

@@ -36,6 +36,8 @@ class Spool:
         self.end: dict[str, Any] | None = None
         self.samples: list[dict[str, Any]] = []
         self.dropped = 0
+        self.gaps: list[tuple[int, int, int]] = []
+        self._flushed = int(self.start["began_ns"])
         self.comms: dict[int, tuple[bytes, int]] = {}
         self.last_t = 0
 
@@ -50,7 +52,7 @@ class Spool:
         for kind, value in self.reader:
             if kind is Frame.SAMPLE and isinstance(value, dict):
                 self.samples += value["rows"]
-                self.dropped = max(self.dropped, value["dropped"])
+                self._note_drops(value)
             elif kind is Frame.END and isinstance(value, dict):
                 self.end = self.scrub(value)
             elif kind is Frame.RECORDS and not isinstance(value, dict):
@@ -64,6 +66,14 @@ class Spool:
                     yield ready
         if held:
             yield _split(held, 1 << 62)[0]
+
+    def _note_drops(self, value: dict[str, Any]) -> None:
+        """Each flush says how many pages had been dropped by then: more than before is a gap since."""
+        now = max((row["t"] for row in value["rows"]), default=self._flushed)
+        if value["dropped"] > self.dropped:
+            self.gaps.append((self._flushed, now, value["dropped"] - self.dropped))
+            self.dropped = value["dropped"]
+        self._flushed = now
 
     def _note_tasks(self, records: Records) -> None:
         self.last_t = max(self.last_t, int(records["t"].max()))

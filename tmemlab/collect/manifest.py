@@ -98,7 +98,11 @@ def _reconcile(
 
 
 def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsure: int) -> Certificate:
-    gaps: list[Any] = []
+    began = spool.start["began_ns"]
+    gaps: list[Any] = [
+        {"from_ns": max(first - began, 0), "to_ns": max(last - began, 0), "reason": f"{pages} pages dropped"}
+        for first, last, pages in spool.gaps
+    ]
     if spool.end is None:
         note = "the recorder died: what it had flushed is here, at most a second is missing at the end"
         return Certificate(False, stores, loads, gaps, note)
@@ -115,7 +119,7 @@ def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsu
             note += f" (the ends of the interval are known to {unsure} pages only: the host never paused swapping)"
     else:
         note = "every store and load that the kernel counted in the interval is here"
-    return Certificate(not missing and stores.exact and loads.exact, stores, loads, gaps, note)
+    return Certificate(not missing and not gaps and stores.exact and loads.exact, stores, loads, gaps, note)
 
 
 def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> ClenMethod:

@@ -70,7 +70,8 @@ class State(NamedTuple):
 
 LIFE_NEW, LIFE_STORED, LIFE_LOADED, LIFE_GONE = 0, 1, 2, 3
 
-N_PAGES, N_SPACES, N_USED, N_TASKS, N_CGROUPS, N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_LAST = range(10)
+N_PAGES, N_SPACES, N_USED, N_TASKS, N_CGROUPS = range(5)
+N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_LAST = range(5, 10)
 N_DEVICES = 10
 """numbers[N_DEVICES + type]: position of a swap type in the manifest."""
 
@@ -86,9 +87,8 @@ def new_state(first_phase: int, last_phase: int, root_cgroup: int) -> State:
     numbers = np.zeros(N_DEVICES + 64, np.int64)
     numbers[N_FIRST], numbers[N_LAST], numbers[N_ROOT] = first_phase, last_phase, root_cgroup
     numbers[N_CGROUPS] = 1  # row 0 is the root
-    return State(
-        np.zeros(1 << 12, ENTRY), np.zeros(1 << 10, PAGE), np.full(64, _NO_SPACE_YET), numbers, np.zeros(8, np.int64)
-    )
+    table, pages, spaces = np.zeros(1 << 12, ENTRY), np.zeros(1 << 10, PAGE), np.full(64, _NO_SPACE_YET)
+    return State(table, pages, spaces, numbers, np.zeros(8, np.int64))
 
 
 def reserve(state: State, records: int, pages: int) -> State:

@@ -167,6 +167,7 @@ class Session:
         self._first = cut(self._counters, self._vmstat)
         self.began = time.monotonic_ns()
         start["began_ns"] = self.began
+        start["root_cgroup"] = cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1
         start["contents_note"] = contents_note
         start["cut"] = asdict(self._first)
         self._spool.document(Frame.START, start)

@@ -23,7 +23,7 @@ from .records import RECORD, Records
 SPOOL_NAME = "spool.frames"
 
 _MAGIC = b"TMSF"
-_HEADER = struct.Struct("<4sBxxxIIII")  # magic, kind, sequence, raw bytes, packed bytes, checksum
+_HEADER = struct.Struct("<4sIIIII")  # magic, kind, sequence, raw bytes, packed bytes, checksum
 
 
 class Frame(IntEnum):

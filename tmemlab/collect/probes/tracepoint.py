@@ -59,7 +59,7 @@ def missing_tracepoints(names: list[str]) -> list[str]:
     """Those of ``names`` that a raw-tracepoint program cannot be attached to, each tried."""
     bcc = bpfcc.import_bcc()
     program = bpfcc.load(_TRIAL, {})
-    function = program.load_func("trial", bcc.BPF.RAW_TRACEPOINT)
+    function = program.load_func(b"trial", bcc.BPF.RAW_TRACEPOINT)
     missing = []
     for name in names:
         descriptor = bcc.libbcc.lib.bpf_attach_raw_tracepoint(function.fd, name.encode())
