@@ -270,3 +270,23 @@ def test_any_bytes_through_every_importer(tmp_path, name, data):
         for file in out.iterdir():
             file.unlink()
         out.rmdir()
+
+
+def test_what_cannot_be_is_left_out_and_counted(tmp_path):
+    """Against a dictionary, in pieces of every size."""
+    rng = np.random.default_rng(9)
+    rows = [(i, int(rng.integers(0, 3)), int(rng.integers(0, 40))) for i in range(2000)]
+    words = ("store", "load", "invalidate")
+    (tmp_path / "x.csv").write_text("t,op,page\n" + "".join(f"{t},{words[op]},{page}\n" for t, op, page in rows))
+    _, events = imported(tmp_path / "x.csv", tmp_path / "t", "csv")
+    alive, kept = {}, []
+    for row in rows:
+        _, op, page = row
+        if (op == 2 and not alive.get(page)) or (op == 1 and alive.get(page) is False):
+            continue
+        alive[page] = op != 2
+        kept.append(row)
+    assert events["t"].tolist() == [t for t, _, _ in kept]
+    assert events["op"].tolist() == [op for _, op, _ in kept]
+    assert events["page"].tolist() == relabel(page for _, _, page in kept)
+    assert Trace.open(tmp_path / "t").manifest.provenance["left_out"] == 2000 - len(kept)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from .datasets_convert import export_command, import_command
-from .datasets_options import JSON, TRACE, print_json, report
+from .datasets_options import JSON, TRACE, event_bar, open_trace, print_json, report
 from .datasets_remote import CATALOGUE, card_command, pull_command, push_command
 from .datasets_shape import diff_command, sample_command, stats_command, synth_command
 from .datasets_share import anonymize_command, merge_command, pack_command, slice_command, unpack_command
@@ -30,9 +30,8 @@ for _other in _OTHERS:
 def info_command(trace: Path, as_json: bool) -> None:
     """Show what TRACE holds and how completely it was recorded."""
     from ..datasets.info import info
-    from ..datasets.read import Trace
 
-    found = info(Trace.open(trace))
+    found = info(open_trace(trace))
     if as_json:
         print_json(found)
     else:
@@ -49,7 +48,7 @@ def verify_command(trace: Path, as_json: bool) -> int:
     from ..datasets.verify import verify
     from ..errors import TraceError
 
-    problems = verify(trace)
+    problems = verify(trace, event_bar("verifying"))
     if as_json:
         print_json({"schema": "tmemlab.verify/1", "path": str(trace), "ok": not problems, "problems": problems})
     elif problems:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .datasets_options import FILE, JSON, OUT, TRACE, given, report
+from .datasets_options import FILE, JSON, OUT, TRACE, given, open_trace, report
 
 
 @click.command("export")
@@ -25,9 +25,8 @@ def export_command(
     tmemlab datasets export trace events.csv --format csv
     """
     from ..datasets.convert import export_trace
-    from ..datasets.read import Trace
 
-    records = export_trace(Trace.open(trace), file, name, **given(requests=requests, size=size))
+    records = export_trace(open_trace(trace), file, name, **given(requests=requests, size=size))
     size_bytes = file.stat().st_size
     sentence = f"{file}: {records:,} records, {size_bytes:,} bytes"
     report(as_json, sentence, "export", path=str(file), format=name, records=records, bytes=size_bytes)

@@ -1,13 +1,17 @@
 """What the commands under ``tmemlab datasets`` share: arguments, options and how results are printed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..datasets.manifest import Manifest
+    from ..datasets.read import Trace
 
 
 class TracePath(click.Path):
@@ -27,6 +31,37 @@ TRACE = click.argument("trace", type=TracePath())
 OUT = click.argument("out", type=click.Path(path_type=Path))
 FILE = click.argument("file", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def open_trace(path: Path, what: str = "reading") -> "Trace":
+    """The trace at ``path``; on a terminal a bar follows every pass over its events."""
+    from ..datasets.read import Trace
+
+    trace = Trace.open(path)
+    trace.progress = event_bar(what)
+    return trace
+
+
+def event_bar(what: str) -> "Callable[[int, int], None]":
+    """A function that draws a bar with the time left, on a terminal only; it goes when the pass is over."""
+    if not sys.stderr.isatty():
+        return lambda _done, _total: None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    task = bar.add_task(what, total=None)
+    click.get_current_context().call_on_close(bar.stop)
+
+    def follow(done: int, total: int) -> None:
+        if done < total:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+        else:
+            bar.stop()
+
+    return follow
 
 
 def print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .datasets_options import JSON, OUT, TRACE, TracePath, made, print_json
+from .datasets_options import JSON, OUT, TRACE, TracePath, made, open_trace, print_json
 
 INTERVAL = click.option("--interval", default="1s", help="Rates are taken over this long.")
 
@@ -21,11 +21,10 @@ INTERVAL = click.option("--interval", default="1s", help="Rates are taken over t
 @JSON
 def sample_command(trace: Path, out: Path, share: str, block: int, seed: int, as_json: bool) -> None:
     """Write a random share of the pages of TRACE to OUT, with a RAM that is smaller by the same share."""
-    from ..datasets.read import Trace
     from ..datasets.sample import sample
     from ..units import parse_share
 
-    done = sample(Trace.open(trace), out, share=parse_share(share), block=block, seed=seed)
+    done = sample(open_trace(trace), out, share=parse_share(share), block=block, seed=seed)
     made(out, done, "sample", as_json)
 
 
@@ -76,10 +75,9 @@ def synth_command(
 @JSON
 def stats_command(trace: Path, interval: str, as_json: bool) -> None:
     """Show what TRACE is like: rates and how even they are, how long pages stay away, what never comes back."""
-    from ..datasets.read import Trace
     from ..datasets.statistics import stats
 
-    found = stats(Trace.open(trace), _interval_ns(interval))
+    found = stats(open_trace(trace), _interval_ns(interval))
     if as_json:
         print_json(found)
     else:
@@ -97,9 +95,8 @@ def stats_command(trace: Path, interval: str, as_json: bool) -> None:
 def diff_command(a: Path, b: Path, interval: str, seed: int, as_json: bool) -> None:
     """Compare two traces: means, differences with 95 % intervals, and whether chance could explain them."""
     from ..datasets.diff import diff
-    from ..datasets.read import Trace
 
-    found = diff(Trace.open(a), Trace.open(b), interval_ns=_interval_ns(interval), seed=seed)
+    found = diff(open_trace(a), open_trace(b), interval_ns=_interval_ns(interval), seed=seed)
     if as_json:
         print_json(found)
     else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .datasets_options import FILE, JSON, OUT, TRACE, TracePath, made, report
+from .datasets_options import FILE, JSON, OUT, TRACE, TracePath, made, open_trace, report
 
 KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path),
@@ -29,13 +29,12 @@ def slice_command(
     \b
     tmemlab datasets slice trace part --from 10s --to 70s --cgroup /system.slice
     """
-    from ..datasets.read import Trace
     from ..datasets.slice import slice_trace
     from ..units import parse_duration
 
     begin, end = parse_duration(start), None if stop is None else parse_duration(stop)
     done = slice_trace(
-        Trace.open(trace), out,
+        open_trace(trace), out,
         start_ns=round(begin * 1e9), stop_ns=None if end is None else round(end * 1e9), cgroup=cgroup, task=task,
     )  # fmt: skip
     made(out, done, "slice", as_json)
@@ -48,9 +47,8 @@ def slice_command(
 def merge_command(traces: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Write TRACES, of several hosts, to OUT as the trace of one host with all their memory."""
     from ..datasets.merge import merge
-    from ..datasets.read import Trace
 
-    made(out, merge([Trace.open(trace) for trace in traces], out), "merge", as_json)
+    made(out, merge([open_trace(trace) for trace in traces], out), "merge", as_json)
 
 
 @click.command("anonymize")
@@ -68,10 +66,9 @@ def anonymize_command(trace: Path, out: Path, key_file: Path | None, coarsen: st
     """
     from ..datasets.anonymize import anonymize
     from ..datasets.keys import kept_key
-    from ..datasets.read import Trace
     from ..units import parse_duration
 
-    opened, step = Trace.open(trace), max(1, round(parse_duration(coarsen) * 1e9))
+    opened, step = open_trace(trace), max(1, round(parse_duration(coarsen) * 1e9))
     key = None if key_file is None else kept_key(key_file)
     made(out, anonymize(opened, out, key=key, coarsen_ns=step, k=k), "anonymize", as_json)
 
@@ -88,15 +85,14 @@ def pack_command(trace: Path, file: Path, key_file: Path | None, as_recorded: bo
     from ..datasets.keys import kept_key
     from ..datasets.output import refuse_existing
     from ..datasets.pack import pack
-    from ..datasets.read import Trace
 
-    opened = Trace.open(trace)
+    opened = open_trace(trace)
     refuse_existing(file)
     key = None if key_file is None else kept_key(key_file)
     with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=_directory_of(file)) as scratch:
         if not as_recorded and not opened.manifest.anonymised:
             anonymize(opened, Path(scratch) / "trace", key=key)
-            opened = Trace.open(Path(scratch) / "trace")
+            opened = open_trace(Path(scratch) / "trace")
         digest = pack(opened, file)
     size, anonymised = file.stat().st_size, opened.manifest.anonymised
     how = "anonymised" if anonymised else "as recorded"

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 from .. import __version__
 from ..units import PAGE_SIZE
@@ -16,6 +17,9 @@ from .schema import CGROUPS, EVENTS, PAGES, TASKS, Op, PageKind, Where
 from .write import TraceWriter
 
 _STEP = 1 << 20
+_NONE = 0xFFFF_FFFF
+_LOAD, _INVALIDATE = int(Op.LOAD), int(Op.INVALIDATE)
+_LIVE, _GONE = 1, 2
 
 
 class ImportWriter:
@@ -30,6 +34,10 @@ class ImportWriter:
         self._what = what
         self._page_kind = page_kind
         self._ids = DenseIds()
+        self._state = np.zeros(0, np.uint8)
+        self._page = np.zeros(0, np.uint32)  # of every id of _ids; _NONE where all its events were left out
+        self._pages = 0
+        self._offered = 0
         self._tasks: dict[tuple[int, str], int] = {}
         self._cgroups: dict[str, int] = {"/": 0}
         self._ops = np.zeros(len(Op), np.int64)
@@ -56,11 +64,19 @@ class ImportWriter:
     def write(
         self, t: np.ndarray, op: np.ndarray, key: np.ndarray, space: np.ndarray | None = None, **more: np.ndarray
     ) -> None:
-        """Append events: ns since the beginning (int64), Op codes, page keys (uint64) and other columns."""
-        if len(t) == 0:
-            return
+        """Append events: ns since the beginning (int64), Op codes, page keys (uint64) and other columns.
+
+        Operations that cannot be are left out: invalidates of pages that did nothing before or are gone, and loads
+        of pages that are gone.
+        """
+        self._offered += len(t)
+        page, keep = self._settle(self._ids.number(key, space), op)
+        if not keep.all():
+            t, op, more = t[keep], op[keep], {name: array[keep] for name, array in more.items()}
         rows = len(t)
-        columns = {"t": t, "op": op, "page": self._ids.number(key, space)}
+        if rows == 0:
+            return
+        columns = {"t": t, "op": op, "page": page}
         columns |= {name: np.zeros(rows, np.uint16) for name in ("cgroup", "task")}
         columns |= {"where": np.full(rows, Where.UNKNOWN, np.uint8), "flags": np.zeros(rows, np.uint8)}
         columns |= {name: array for name, array in more.items() if name in EVENTS.names}
@@ -87,7 +103,7 @@ class ImportWriter:
             "pid": [pid for pid, _ in tasks], "comm": [comm for _, comm in tasks], "cgroup": [0] * len(tasks),
         }  # fmt: skip
         self._writer.write_table("tasks", pa.table(columns, schema=TASKS))
-        footprint = max(1, len(self._ids)) * PAGE_SIZE
+        footprint = max(1, self._pages) * PAGE_SIZE
         stores, loads, _ = (int(n) for n in self._ops)
         note = "as complete as the file that it was converted from; there is no kernel's count to compare with"
         manifest = Manifest(
@@ -105,6 +121,7 @@ class ImportWriter:
             clen=ClenMethod("measured" if self._clens else "none", note=f"from {self._what}"),
             provenance={
                 "how": f"tmemlab datasets import --format {self._what}",
+                "left_out": self._offered - self.events_written,
                 "ram": "given" if ram_bytes else "unknown: the pages that the source touches are used",
             },
         )
@@ -118,8 +135,23 @@ class ImportWriter:
     ) -> None:
         self._writer.discard()
 
+    def _settle(self, ids: np.ndarray, op: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pages, dense in order of first appearance, of the events to keep, and which those are."""
+        grown = len(self._ids) - len(self._state)
+        if grown > 0:
+            grown = max(grown, len(self._state) // 2, 1 << 16)
+            self._state = np.concatenate([self._state, np.zeros(grown, np.uint8)])
+            self._page = np.concatenate([self._page, np.full(grown, _NONE, np.uint32)])
+        keep = np.ones(len(ids), bool)
+        settle: Any = _settle
+        self._pages = settle(ids, op, keep, self._state, self._page, self._pages)
+        return self._page[ids[keep]], keep
+
     def _write_pages(self) -> None:
-        keys, spaces = self._ids.keys, self._ids.spaces
+        known = np.flatnonzero(self._page[: len(self._ids)] != _NONE)
+        order = np.empty(self._pages, np.int64)
+        order[self._page[known]] = known
+        keys, spaces = self._ids.keys[order], self._ids.spaces[order]
         lowest = _lowest(keys, spaces)
         for at in range(0, len(keys), _STEP):
             part = slice(at, at + _STEP)
@@ -135,3 +167,19 @@ def _lowest(keys: np.ndarray, spaces: np.ndarray) -> np.ndarray:
     lowest = np.full(int(spaces.max(initial=0)) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(lowest, spaces, keys)
     return lowest
+
+
+@njit(cache=True, nogil=True)
+def _settle(ids: Any, op: Any, keep: Any, state: Any, page: Any, count: Any) -> Any:
+    for i in range(len(ids)):
+        p, what = ids[i], op[i]
+        if what == _INVALIDATE:
+            keep[i] = state[p] == _LIVE
+        elif what == _LOAD:
+            keep[i] = state[p] != _GONE
+        if keep[i]:
+            state[p] = _GONE if what == _INVALIDATE else _LIVE
+            if page[p] == _NONE:
+                page[p] = count
+                count += 1
+    return count

@@ -7,7 +7,7 @@ dtype('uint32')
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -28,12 +28,14 @@ class Trace:
     """One trace on disk. :meth:`open` makes the cheap checks; a file's SHA-256 is compared before its first use.
 
     ``path`` is its directory, ``manifest`` its manifest. All methods raise TraceError where the trace is damaged
-    and InvalidInputError where it has no such column or table. Safe to use from several threads.
+    and InvalidInputError where it has no such column or table. Safe to use from several threads. ``progress`` is
+    called with the events that a pass by :meth:`batches` has done and those there are.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
+        self.progress: Callable[[int, int], None] = lambda _done, _total: None
         self._events = [TraceFile(path / name, manifest.files[name], EVENTS) for name in manifest.event_files]
         self._tables = {
             name: TraceFile(path / f"{name}.parquet", manifest.files[f"{name}.parquet"], schema)
@@ -109,7 +111,14 @@ class Trace:
         if size < 1:
             raise InvalidInputError("a batch needs a size of at least 1")
         stream = _stream(self._events, _event_columns(columns), size, reverse)
-        return map(self._check_codes, stream) if checked else stream
+        return self._followed(map(self._check_codes, stream) if checked else stream)
+
+    def _followed(self, stream: Iterator[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+        done = 0
+        for batch in stream:
+            yield batch
+            done += len(next(iter(batch.values())))
+            self.progress(done, len(self))
 
     def table(self, name: str) -> pa.Table:
         """One of the tables beside events, whole."""

@@ -10,7 +10,7 @@ from ..errors import TraceError
 from .imported import ImportWriter
 from .input import read_lines
 from .manifest import Manifest
-from .schema import NO_CLEN, Op, PageKind
+from .schema import NO_CLEN, PageKind
 
 Event = tuple[int, int, int, int, int, int]
 """t (ns, any origin), op, page key, space, task row, clen (NO_CLEN where it is not known)."""
@@ -26,14 +26,9 @@ def import_lines(
     path: Path, out: Path, parse: Parse, *, kind: str, what: str, ram_bytes: int | None = None,
     clock: str = "the source's",
 ) -> Manifest:  # fmt: skip
-    """Convert the lines of ``path`` to a trace at ``out``; TraceError with the line where it is damaged or empty.
-
-    Of a swap trace, operations that cannot be are left out: invalidates of pages that did nothing before, and
-    loads and invalidates of pages that are gone.
-    """
+    """Convert the lines of ``path`` to a trace at ``out``; TraceError with the line that is damaged."""
     start = last = -1
     waiting: list[Event] = []
-    alive: dict[tuple[int, int], bool] = {}
     number = 0
     with ImportWriter(out, kind=kind, what=f"{what} {path.name}", page_kind=PageKind.UNKNOWN) as writer:
         for number, line in read_lines(path):
@@ -45,8 +40,7 @@ def import_lines(
                     if t < last:
                         raise ValueError("goes back in time: sort it by time first")
                     start, last = (t if start < 0 else start), t
-                    if kind == "access" or _legal(event, alive):
-                        waiting.append(event)
+                    waiting.append(event)
             except ValueError as error:
                 raise TraceError(f"{path}, line {number}: {error}") from None
             if len(waiting) >= _STEP:
@@ -56,19 +50,6 @@ def import_lines(
         if not writer.events_written:
             raise TraceError(f"{path} has no event in its {number} lines: check that it is of the format {what}")
         return writer.close(ram_bytes=ram_bytes, clock=clock)
-
-
-def _legal(event: Event, alive: dict[tuple[int, int], bool]) -> bool:
-    page = (event[3], event[2])
-    if event[1] == Op.INVALIDATE:
-        if not alive.get(page, False):
-            return False
-        alive[page] = False
-        return True
-    if event[1] == Op.LOAD and not alive.get(page, True):
-        return False
-    alive[page] = True
-    return True
 
 
 def _write(writer: ImportWriter, events: list[Event], start: int) -> None:

@@ -13,10 +13,10 @@ from .rules import EventRules
 from .schema import EVENTS, TABLES, PageKind, Pressure
 
 
-def verify(path: str | Path, progress: Callable[[int], None] = lambda _events: None) -> list[str]:
+def verify(path: str | Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> list[str]:
     """The problems of the trace at ``path``, one sentence each; an empty list means that it is sound.
 
-    Never raises for a damaged trace. ``progress`` is called with the number of events checked so far. Memory is
+    Never raises for a damaged trace. ``progress`` is called with the events checked and those there are. Memory is
     bounded by one byte a page and a few row groups.
     """
     path = Path(path)
@@ -29,7 +29,8 @@ def verify(path: str | Path, progress: Callable[[int], None] = lambda _events: N
     if not problems:
         try:
             trace = Trace.open(path)
-            problems += _event_problems(trace, progress)
+            trace.progress = progress
+            problems += _event_problems(trace)
             problems += [problem for check in (_pages, _pressure, _samples, _groups) for problem in check(trace)]
         except TraceError as error:
             problems.append(str(error))
@@ -77,7 +78,7 @@ def _stray_files(path: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{file} is not listed in the manifest: it is no part of this trace; move it elsewhere"
 
 
-def _event_problems(trace: Trace, progress: Callable[[int], None]) -> list[str]:
+def _event_problems(trace: Trace) -> list[str]:
     manifest = trace.manifest
     rules = EventRules(
         duration_ns=manifest.duration_ns,
@@ -86,11 +87,8 @@ def _event_problems(trace: Trace, progress: Callable[[int], None]) -> list[str]:
         tasks=trace.rows("tasks"),
         access_trace=manifest.kind == "access",
     )
-    done = 0
     for batch in trace.batches(checked=False):
         rules.feed(batch)
-        done += len(batch["t"])
-        progress(done)
     problems = rules.problems()
     counts = (manifest.events.stores, manifest.events.loads, manifest.events.invalidates)
     if tuple(rules.ops.tolist()) != counts:
