@@ -84,10 +84,11 @@ def access_trace(path: Path, count: int) -> tuple[Path, Path]:
     return trace, path / "access.bin"
 
 
-def timed(function: Callable[[], float]) -> tuple[float, float]:
-    start = time.perf_counter()
+def timed(function: Callable[[], float]) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds, result."""
+    start, spent = time.perf_counter(), time.process_time()
     result = function()
-    return time.perf_counter() - start, result
+    return time.perf_counter() - start, time.process_time() - spent, result
 
 
 def main() -> None:
@@ -121,17 +122,22 @@ def main() -> None:
 
         run_zswap(), run_lru()  # compile, and warm the page cache
         seconds: dict[str, list[float]] = {"zswap": [], "lru": [], "peer": []}
+        spent: dict[str, list[float]] = {"zswap": [], "lru": [], "peer": []}
         for _ in range(arguments.rounds):
             for name, function in (("zswap", run_zswap), ("lru", run_lru), ("peer", run_peer)):
-                elapsed, result = timed(function)
+                elapsed, cpu, result = timed(function)
                 seconds[name].append(elapsed)
+                spent[name].append(cpu)
                 if name == "lru":
                     misses = result
                 if name == "peer":
                     assert misses == result, f"{misses} misses against libCacheSim's {result}"
     finally:
         shutil.rmtree(folder)
-    rate = {name: arguments.events / statistics.median(times) / 1e6 for name, times in seconds.items()}
+    rate, cpu_rate = (
+        {name: arguments.events / statistics.median(times) / 1e6 for name, times in measured.items()}
+        for measured in (seconds, spent)
+    )
     model = next(
         (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").open() if x.startswith("model name")), "?"
     )
@@ -142,12 +148,15 @@ def main() -> None:
     )
     print(f"command   python {' '.join(sys.argv)}")
     print(f"events    {arguments.events:,}, median of {arguments.rounds} interleaved rounds, one core\n")
-    print(f"zswap.v6_18, full model, files to scores   {rate['zswap']:6.1f} M events/s")
-    print(f"order.lru, files to scores                 {rate['lru']:6.1f} M requests/s")
-    print(f"libCacheSim LRU, file to miss ratio        {rate['peer']:6.1f} M requests/s")
-    print(
-        f"order.lru : libCacheSim LRU                {rate['lru'] / rate['peer']:6.1f} x, misses equal: {misses:,}"
-    )
+    print("                                           wall        CPU (other load on the machine does not count)")
+    for name, label in (
+        ("zswap", "zswap.v6_18, full model, files to scores"),
+        ("lru", "order.lru, files to scores"),
+        ("peer", "libCacheSim LRU, file to miss ratio"),
+    ):
+        print(f"{label:40s} {rate[name]:6.1f}  {cpu_rate[name]:6.1f}  M events/s")
+    wall_ratio, cpu_ratio = (r["lru"] / r["peer"] for r in (rate, cpu_rate))
+    print(f"{'order.lru : libCacheSim LRU':40s} {wall_ratio:6.1f}  {cpu_ratio:6.1f}  times; misses equal: {misses:,}")
 
 
 if __name__ == "__main__":

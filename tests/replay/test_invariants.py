@@ -118,7 +118,7 @@ def step_through(cols: Columns, policy: Policy, on: Host) -> State:
     while at < cols.events:
         at = run(
             state.world, cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram,
-            series, found, False, at, int(cols.t[at]) + 1, *hooks,
+            series, found, at, int(cols.t[at]) + 1, *hooks,
         )  # fmt: skip
         check(state, cols, policy.ghosts)
     h = state.world.host

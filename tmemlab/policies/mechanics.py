@@ -127,7 +127,10 @@ def enter_pool(w: Any, page: int) -> None:
     zclass = w.class_of[clen]
     w.pages[page].zclass = zclass
     w.pages[page].place = POOL
-    if h.buddies == 0:
+    if h.accesses:  # RAM itself: whole pages, no allocator
+        h.pool_pages += 1
+        h.peak_pool_pages = max(h.peak_pool_pages, h.pool_pages)
+    elif h.buddies == 0:
         w.frames[page] = allocate(w, zclass)
     else:
         w.frames[page] = join(w, zclass)
@@ -140,7 +143,9 @@ def leave_pool(w: Any, page: int) -> None:
     """Free the page's object; the page goes off its list too."""
     h = w.host
     unlink(w, page)
-    if h.buddies == 0:
+    if h.accesses:
+        h.pool_pages -= 1
+    elif h.buddies == 0:
         release(w, w.frames[page])
     else:
         part(w, w.frames[page], w.pages[page].zclass)

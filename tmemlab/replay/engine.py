@@ -41,11 +41,11 @@ LATENCY_BUCKETS = 40 * 8
 
 
 @njit(cache=True)
-def record_latency(histogram: Any, latency_ns: int) -> None:
-    """Count one load in its bucket."""
+def record_latency(histogram: Any, latency_ns: int, loads: int = 1) -> None:
+    """Count loads in the bucket of their latency."""
     fraction, exponent = frexp(float(latency_ns))  # latency = fraction x 2^exponent, 0.5 <= fraction < 1
     bucket = max(exponent - 4, 0) * 8 + max(int(fraction * 16) - 8, 0)
-    histogram[min(bucket, histogram.shape[0] - 1)] += 1
+    histogram[min(bucket, histogram.shape[0] - 1)] += loads
 
 
 @njit(cache=True)
@@ -142,28 +142,6 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
 
 
 @njit(cache=True)
-def touch(w: Any, page: int, clen: int, store: Any, load: Any, costs: Any, histogram: Any) -> int:
-    """One request of an access trace: a hit, or a miss that brings the page in."""
-    h = w.host
-    if w.pages[page].place == POOL:
-        h.loads_pool += 1
-        record_latency(histogram, costs[0])
-        if load(w, page) != 0:
-            leave_pool(w, page)
-        return _W_POOL
-    h.loads_disk += 1
-    h.disk_read += 4096
-    record_latency(histogram, costs[0] + h.disk_latency_ns)
-    w.pages[page].clen = clen
-    if store(w, page) == ACCEPT:
-        enter_pool(w, page)
-        h.accepted += 1
-    else:
-        h.rejected += 1
-    return _W_DISK
-
-
-@njit(cache=True)
 def relieve(w: Any, pressure: Any) -> None:
     """Free memory is below the low watermark: drop page cache, then ask the policy for what is missing."""
     h = w.host
@@ -202,7 +180,6 @@ RUN_SIGNATURE = types.int64(
     types.int64[::1],  # latency histogram
     types.int64[:, ::1],  # out: a row a sample: free pages, page cache, pool pages, stored pages
     types.uint8[::1],  # out: where each event's page went or was found; empty if not wanted
-    types.boolean,  # access trace
     types.int64,  # from event
     types.int64,  # until time (ns), exclusive
     HOOK_TYPE,
@@ -226,7 +203,6 @@ def run(
     histogram: Any,
     series: Any,
     found: Any,
-    access: bool,
     start: int,
     until: int,
     store: Any,
@@ -282,9 +258,7 @@ def run(
         kind = op[i]
         if wants_future:
             h.next_load = next_load[i]
-        if access:
-            where = touch(w, p, clen[i], store, load, costs, histogram)
-        elif kind == _STORE:
+        if kind == _STORE:
             where = swap_out(w, p, clen[i], store)
             if not has_more_than(w, h.watermark_low):
                 relieve(w, pressure)
@@ -302,5 +276,74 @@ def run(
             where = _W_UNKNOWN
         if wants_found:
             found[i] = where
+        i += 1
+    return i
+
+
+TOUCH_SIGNATURE = types.int64(
+    WORLD,
+    types.int64[::1],  # t
+    types.uint32[::1],  # page
+    types.int64[::1],  # event number of the page's next access; empty unless the policy wants it
+    types.uint8[::1],  # out: Where code of each access; empty if not wanted
+    types.int64,  # from event
+    types.int64,  # until time (ns), exclusive
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+)
+
+
+@njit(TOUCH_SIGNATURE, cache=True, nogil=True)
+def run_accesses(
+    w: Any,
+    t: Any,
+    page: Any,
+    next_load: Any,
+    found: Any,
+    start: int,
+    until: int,
+    store: Any,
+    load: Any,
+    wake: Any,
+) -> int:
+    """The same for an access trace: a request hits the resident set, or misses and is taken in."""
+    h = w.host
+    events = page.shape[0]
+    wants_future = next_load.shape[0] > 0
+    wants_found = found.shape[0] > 0
+    ahead = events - _FAR
+    i = start
+    while i < events:
+        if i < ahead:
+            prefetch_page(w, page[i + _FAR])
+            near = page[i + _NEAR]
+            prefetch_page(w, w.pages[near].prev)
+            prefetch_page(w, w.pages[near].next)
+        now = t[i]
+        if now >= until:
+            break
+        h.pool_area += float(h.pool_pages) * (now - h.now)
+        h.now = now
+        if now >= h.wake:
+            wake(w, 0)
+        if wants_future:
+            h.next_load = next_load[i]
+        p = page[i]
+        hit = w.pages[p].place == POOL
+        if hit:
+            h.loads_pool += 1
+            if load(w, p) != 0:
+                leave_pool(w, p)
+        else:
+            h.loads_disk += 1
+            w.pages[p].clen = 4096
+            if store(w, p) == ACCEPT:
+                enter_pool(w, p)
+                h.accepted += 1
+            else:
+                h.rejected += 1
+        if wants_found:
+            found[i] = _W_POOL if hit else _W_DISK
         i += 1
     return i

@@ -34,7 +34,8 @@ class Columns:
     flags: npt.NDArray[np.uint8]
     where: npt.NDArray[np.uint8]
     clen: npt.NDArray[np.uint16]
-    """Every store has a length: its own, its page's, or one drawn from those that were measured."""
+    """Every store has a length: its own, its page's, or one drawn from those that were measured. Like ``op``,
+    ``flags`` and ``where`` it is empty for an access trace."""
     cgroup_of_page: npt.NDArray[np.uint16]
     first_seen_in: npt.NDArray[np.uint8]
     """A page: where the kernel found it if its first event is a load, else Where.UNKNOWN."""
@@ -49,7 +50,7 @@ class Columns:
     @property
     def events(self) -> int:
         """Rows of the trace."""
-        return len(self.t)
+        return len(self.page)
 
 
 @njit(cache=True, nogil=True)
@@ -106,11 +107,12 @@ def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: 
 def next_loads(op: Any, page: Any, pages: int) -> Any:
     """A event: the number of the next event that loads its page before the page is stored or freed again."""
     upcoming = np.full(pages, NEVER, np.int64)
-    result = np.empty(op.shape[0], np.int64)
-    for i in range(op.shape[0] - 1, -1, -1):
+    result = np.empty(page.shape[0], np.int64)
+    only_loads = op.shape[0] == 0  # an access trace
+    for i in range(page.shape[0] - 1, -1, -1):
         p = page[i]
         result[i] = upcoming[p]
-        upcoming[p] = i if op[i] == _LOAD else NEVER
+        upcoming[p] = i if only_loads or op[i] == _LOAD else NEVER
     return result
 
 
@@ -138,24 +140,32 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
 
 def prepare(trace: Trace) -> Columns:
     """Read what a replay needs; raises TraceError for an empty or unusable trace."""
-    read = trace.events("t", "op", "page", "flags", "where", "clen", "cgroup")
-    if not len(read["t"]):
+    if not len(trace):
         raise TraceError(f"{trace.path} holds no events: there is nothing to replay")
-    op, page, where = read["op"], read["page"], read["where"]
+    if trace.manifest.kind == "access":
+        return _prepare_accesses(trace)
+    read = trace.events("t", "op", "page", "flags", "where", "clen", "cgroup")
+    op, page, where, flags, clen = (read[name] for name in ("op", "page", "where", "flags", "clen"))
     pages = int(page.max()) + 1
-    flags = read["flags"].copy()
-    clen = read["clen"].copy()
     first = np.full(pages, int(Where.UNKNOWN), np.uint8)
     group = np.zeros(pages, np.uint16)
     counts = np.zeros(3, np.int64)
     _survey(op, page, where, read["cgroup"], flags, first, group, counts)
-    if trace.manifest.kind == "access":
-        clen[:] = PAGE_SIZE  # the resident set in front of the pool holds whole pages
-        known, source = clen[:1], "whole pages: an access trace"
-    else:
-        known, source = measured_lengths(trace, clen)
-        _fill_lengths(op, page, where, clen, pages, known)
+    known, source = measured_lengths(trace, clen)
+    _fill_lengths(op, page, where, clen, pages, known)
     return Columns(
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known,
+    )  # fmt: skip
+
+
+def _prepare_accesses(trace: Trace) -> Columns:
+    """An access trace is its pages and times: every other column is the same in all rows, and not read."""
+    read = trace.events("t", "page")
+    pages = int(read["page"].max()) + 1
+    bytes_, shorts = np.zeros(0, np.uint8), np.zeros(0, np.uint16)
+    return Columns(
+        trace.path, "access", read["t"], bytes_, read["page"], bytes_, bytes_, shorts,
+        np.zeros(pages, np.uint16), np.full(pages, int(Where.UNKNOWN), np.uint8), pages,
+        0, len(read["page"]), 0, "whole pages: an access trace", np.array([PAGE_SIZE], np.uint16),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..errors import TmemlabError
 from ..policies.interface import NEVER, Policy
 from ..units import PAGE_SIZE
-from .engine import LATENCY_BUCKETS, run
+from .engine import LATENCY_BUCKETS, record_latency, run, run_accesses
 from .host import Host
 from .oom import OomRisk, assess
 from .prepare import Columns
@@ -144,9 +144,12 @@ def score(
     for pause in sorted([*moments, *np.linspace(0, duration, _PAUSES).astype(np.int64), NEVER]):
         if cancelled is not None and cancelled.is_set():
             raise TmemlabError("the replay was cancelled")
+        if access:
+            at = run_accesses(state.world, columns.t, columns.page, future, found, at, pause, *hooks[:3])
+            continue
         at = run(
             state.world, columns.t, columns.op, columns.page, columns.flags, columns.clen, future, host.balance,
-            costs, histogram, series, found, access, at, pause,
+            costs, histogram, series, found, at, pause,
             *hooks,
         )  # fmt: skip
         if scratch is None or pause != moment or moment == NEVER:
@@ -165,6 +168,10 @@ def score(
         in_storms += perf_counter() - paused
     elapsed = perf_counter() - began - in_storms
     h = state.world.host
+    if access:
+        record_latency(histogram, host.costs.fault, int(h.loads_pool))
+        record_latency(histogram, host.costs.fault + host.disk.latency_ns, int(h.loads_disk))
+        h.disk_read = h.loads_disk * PAGE_SIZE
     seen = series[series[:, 2] >= 0]
     room = (seen[:, 0] + seen[:, 1] - host.watermark_min) * PAGE_SIZE if len(seen) else np.zeros(1)
     span = max(duration, 1)
