@@ -1,5 +1,7 @@
-"""``tmemlab datasets`` as a user meets it: run in a process, judged by its output and exit code."""
+"""``tmemlab datasets`` as a user meets it: judged by its output and exit code."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -8,13 +10,29 @@ from pathlib import Path
 import pytest
 
 from tests.factory import make_trace
+from tmemlab.cli import main
 
 EVENTS = [(0, "store", 0, 1200), (10, "store", 1, 0), (1_000_000_000, "load", 0), (2_000_000_000, "invalidate", 1)]
 
 
-def run(*arguments, **options):
+def run(*arguments, cwd=None):
+    """The command in this process: what it prints and the code that it exits with."""
+    out, err = io.StringIO(), io.StringIO()
+    inside = contextlib.chdir(cwd) if cwd else contextlib.nullcontext()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        inside,
+        pytest.raises(SystemExit) as left,
+    ):
+        main(["datasets", *map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, left.value.code, out.getvalue(), err.getvalue())
+
+
+def run_process(*arguments):
+    """The command as it is installed, in a process of its own."""
     command = [Path(sys.executable).with_name("tmemlab"), "datasets", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -31,7 +49,7 @@ def damaged(trace):
 
 
 def test_info_for_people(trace):
-    done = run("info", trace)
+    done = run_process("info", trace)
     assert (done.returncode, done.stderr) == (0, "")
     assert "redis-server" in done.stdout
     assert "2 s" in done.stdout
@@ -73,7 +91,7 @@ def test_verify_a_sound_trace(trace):
 
 @pytest.mark.parametrize("arguments", [("info",), ("info", "--json"), ("verify",)])
 def test_a_damaged_trace_is_one_sentence_and_exit_5(damaged, arguments):
-    done = run(*arguments, damaged)
+    done = run_process(*arguments, damaged)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("tmemlab: ")
     assert len(done.stderr.splitlines()) == 1

@@ -12,7 +12,15 @@ __all__ = ["damaged", "trace"]
 def test_synth_sample_stats_and_diff(tmp_path):
     swap = ("--resident", "1M", "--storm", "at=400ms,size=512K,rate=100M", "--zero", "10%")
     done = run(
-        "synth", tmp_path / "a", "-c", "zipf:pages=2000,alpha=0.7", "-c", "loop:pages=500", "--events", 90000, *swap
+        "synth",
+        tmp_path / "a",
+        "-c",
+        "zipf:pages=2000,alpha=0.7",
+        "-c",
+        "loop:pages=500",
+        "--events",
+        90000,
+        *swap,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "90,000 events" in done.stdout
