@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,3 +140,20 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+def test_a_terminal_sees_a_bar_and_stdout_stays_clean(tmp_path, monkeypatch):
+    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+    events = [(i * 1000, "store", i) for i in range(1000)]
+    trace = make_trace(tmp_path / "t", events)
+    ours, theirs = os.openpty()
+    command = [Path(sys.executable).with_name("tmemlab"), "datasets", "verify", trace]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    stdout, _ = process.communicate(timeout=120)
+    os.close(theirs)
+    seen = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert (process.returncode, stdout) == (0, f"{trace} is sound\n".encode())
+    assert b"verifying" in seen
+    assert b"1000 events" in seen

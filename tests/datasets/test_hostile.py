@@ -16,6 +16,7 @@ from tests.datasets.test_roundtrip import random_columns
 from tests.factory import make_trace
 from tmemlab.datasets.files import TraceFile
 from tmemlab.datasets.manifest import FileEntry, Manifest
+from tmemlab.datasets.pageheaders import unpacked_bytes
 from tmemlab.datasets.parquet import file_sha256
 from tmemlab.datasets.read import Trace
 from tmemlab.datasets.schema import EVENTS, TABLES
@@ -423,3 +424,68 @@ def test_ids_that_point_outside_never_reach_compiled_code(tmp_path, name, value,
             read()
     assert len(list(trace.batches(name, checked=False))) == 1
     assert verify(good)
+
+
+def chunk_of(path, column, row_group=0):
+    """The bytes of a column chunk and what its footer says that it unpacks to."""
+    found = pq.ParquetFile(path).metadata.row_group(row_group).column(column)
+    start = found.dictionary_page_offset if found.has_dictionary_page else found.data_page_offset
+    return path.read_bytes()[start : start + found.total_compressed_size], found.total_uncompressed_size
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_page_headers_add_up_to_what_parquet_says(good, tmp_path, version, compression):
+    """An honest footer counts the headers too: they are what is left without compression."""
+    table = pq.read_table(good / "events-00000.parquet")
+    options = {"data_page_version": version, "compression": compression, "max_rows_per_page": 700}
+    pq.write_table(table, tmp_path / "x", write_page_checksum=True, row_group_size=1600, **options)
+    for group in range(2):
+        for column in range(len(EVENTS)):
+            chunk, said = chunk_of(tmp_path / "x", column, group)
+            unpacked = unpacked_bytes(chunk)
+            assert unpacked < said < unpacked + 200 * 4
+            if compression == "none":
+                assert unpacked < len(chunk) == said
+
+
+def test_page_headers_that_are_none(good):
+    chunk, _ = chunk_of(good / "events-00000.parquet", 0)
+    for cut in range(1, len(chunk), 97):
+        with pytest.raises(ValueError, match="page"):
+            unpacked_bytes(chunk[:cut])
+    for junk in (b"\xff" * 50, b"\x15" * 50, b"\x1c" * 50, b"\x18\xff\xff\xff\xff\x7f", b"\x00"):
+        with pytest.raises(ValueError, match="page"):
+            unpacked_bytes(junk)
+
+
+@settings(max_examples=200, deadline=None)
+@given(junk=st.binary(max_size=100))
+def test_any_bytes_as_page_headers(junk):
+    try:
+        assert unpacked_bytes(junk) >= 0
+    except ValueError:
+        assert junk
+
+
+def test_a_page_that_claims_more_than_its_rows_can_need(tmp_path):
+    """The footer is honest and a page says 127 MiB for 131,072 times: refused before Arrow makes room."""
+    rows = 1 << 17
+    columns = {name: np.zeros(rows, array.dtype) for name, array in random_columns(1).items()}
+    columns["t"] = np.arange(rows)
+    path = make_trace(tmp_path / "t", columns=columns, duration_ns=10**9)
+    name = "events-00000.parquet"
+    table = pq.read_table(path / name)
+    pq.write_table(table, path / name, use_dictionary=False, compression="zstd", max_rows_per_page=rows)
+    found = pq.ParquetFile(path / name).metadata.row_group(0).column(0)
+    data = bytearray((path / name).read_bytes())
+    at = found.data_page_offset
+    assert data[at] == data[at + 2] == 0x15  # type, then the uncompressed size: a megabyte, four bytes of varint
+    assert data[at + 3] & data[at + 4] & data[at + 5] & 0x80
+    data[at + 3 : at + 7] = b"\xfe\xff\xff\x7f"
+    (path / name).write_bytes(data)
+    readmit(path, name)
+    trace = Trace.open(path)
+    assert len(trace.events("op")["op"]) == rows
+    with pytest.raises(TraceError, match=f"t unpacks to more than {rows} rows need"):
+        trace.events("t")

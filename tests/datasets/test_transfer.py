@@ -4,6 +4,7 @@ import http.server
 import logging
 import re
 import shutil
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -295,3 +296,10 @@ def test_places_that_are_none(trace, tmp_path, s3):
         pull(str(trace.path), tmp_path / "t")
     with pytest.raises(TmemlabError, match="cannot be"):
         push(trace, "/proc/none/x")
+
+
+@pytest.mark.parametrize(("scheme", "module"), [("hf", "huggingface_hub"), ("https", "aiohttp")])
+def test_what_is_missing_is_named(tmp_path, monkeypatch, scheme, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TmemlabError, match=rf"{scheme}:// needs {module}: install tmemlab\[cloud\]"):
+        pull(f"{scheme}://datasets/x/y", tmp_path / "t")

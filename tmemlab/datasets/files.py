@@ -4,6 +4,7 @@ A file is used only when its size, footer, schema and row count are what the man
 when its SHA-256 is. What Arrow then still refuses becomes a TraceError that names the file.
 """
 
+import mmap
 import os
 import stat
 import threading
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from ..errors import TraceError
 from .manifest import FileEntry
+from .pageheaders import unpacked_bytes
 from .parquet import file_sha256
 
 MAX_ROW_GROUP = 1 << 24
@@ -100,6 +102,7 @@ class TraceFile(CheckedFile):
     def read(self, row_group: int, column: str) -> pa.ChunkedArray:
         """One column of one row group, page checksums verified."""
         rows = self.metadata.row_group(row_group).num_rows
+        self._check_pages(row_group, column)
         try:
             with pq.ParquetFile(self.path, metadata=self.metadata, memory_map=True, **self._options()) as file:
                 found = file.read_row_group(row_group, columns=[column], use_threads=False).column(0)
@@ -131,6 +134,26 @@ class TraceFile(CheckedFile):
             "thrift_container_size_limit": 1 << 20,
         }
 
+    def _check_pages(self, row_group: int, column: str) -> None:
+        """What the footer says a column unpacks to binds nobody: ask the pages."""
+        group = self.metadata.row_group(row_group)
+        chunk = group.column(self.schema.names.index(column))
+        start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+        try:
+            with (
+                self.path.open("rb") as stream,
+                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+                memoryview(mapped) as view,
+                view[start : start + chunk.total_compressed_size] as pages,
+            ):
+                unpacked = unpacked_bytes(pages)
+        except _REFUSALS as error:
+            raise self._damaged(error) from None
+        if unpacked > _most_bytes(group.num_rows, self.schema.field(column)):
+            raise TraceError(
+                f"{self.path} is not believable: {column} unpacks to more than {group.num_rows} rows need"
+            )
+
     def _check_sizes(self) -> None:
         """Row counts as the manifest has them, and no column that unpacks to more than its rows can need."""
         if self.metadata.num_rows != self.entry.rows or sum(self.row_groups) != self.entry.rows:
@@ -142,11 +165,15 @@ class TraceFile(CheckedFile):
             if not 0 <= rows <= MAX_ROW_GROUP:
                 raise TraceError(f"{self.path} has a row group of {rows} rows, more than {MAX_ROW_GROUP}")
             for c, field in enumerate(self.schema):
-                width = 16 if pa.types.is_integer(field.type) else 8192
-                if group.column(c).total_uncompressed_size > rows * width + (1 << 20):
+                if group.column(c).total_uncompressed_size > _most_bytes(rows, field):
                     raise TraceError(
                         f"{self.path} is not believable: {field.name} unpacks to more than {rows} rows need"
                     )
+
+
+def _most_bytes(rows: int, field: pa.Field) -> int:
+    """What that many values can need unpacked, in any encoding, with room for headers and a dictionary."""
+    return rows * (16 if pa.types.is_integer(field.type) else 8192) + (1 << 20)
 
 
 def _schema_difference(actual: pa.Schema, wanted: pa.Schema) -> str:

@@ -25,6 +25,7 @@ from .schema import SAMPLES, Op, PageKind, Where
 
 _STEP = 1 << 19  # touches
 _SECOND = 1_000_000_000
+_FITS = "everything fits into the resident set: make it smaller or the patterns larger"
 _SAMPLE_NS = _SECOND // 10
 
 
@@ -68,6 +69,8 @@ def synthesize(
     host = _Host(resident_bytes, storm) if resident_bytes else None
     first = np.concatenate([[0], np.cumsum([pattern.pages for pattern in patterns])])
     resident = ResidentSet(int(first[-1])) if host else None
+    if resident_bytes and not storm and int(first[-1]) * PAGE_SIZE <= resident_bytes:
+        raise InvalidInputError(_FITS)
     touches = _touches(patterns, first, rate, rng)
     now = 0
     with ImportWriter(
@@ -85,9 +88,7 @@ def synthesize(
                 host.observe(now, resident.resident)
                 idle = 0 if len(t) else idle + 1
                 if idle > 64:
-                    raise InvalidInputError(
-                        "everything fits into the resident set: make it smaller or the patterns larger"
-                    )
+                    raise InvalidInputError(_FITS)
             left = events - writer.events_written
             _write(writer, t[:left], op[:left], page[:left], first, clen_mean, zero_share)
         parameters = {
