@@ -162,7 +162,7 @@ def visit_param() -> Any:
 
 def page_param() -> Any:
     """Time to write an entry."""
-    return param(30.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+    return param(60.0, "time it takes to write one back", unit="us", low=0, high=1e6)
 
 
 def start_param() -> Any:

@@ -54,7 +54,9 @@ def _visit(w: Any, which: int) -> None:
 def wake(w: Any, page: int) -> int:
     """shrink_worker of 6.18 with longer visits."""
     h, own = w.host, w.own
-    while own[WORKING] and own[CLOCK] <= h.now:
+    now = h.now
+    while own[WORKING] and own[CLOCK] <= now:
+        h.now = own[CLOCK]  # its writes are queued at its own time
         if own[CURSOR] >= h.cgroups:
             own[CURSOR] = 0
             if own[ATTEMPTS] == 0:
@@ -65,6 +67,7 @@ def wake(w: Any, page: int) -> int:
             _visit(w, own[CURSOR] - 1)
         if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
             own[WORKING] = 0
+    h.now = now
     h.wake = own[CLOCK] if own[WORKING] else NEVER
     return 0
 

@@ -133,10 +133,13 @@ def store(w: Any, page: int) -> int:
 def wake(w: Any, page: int) -> int:
     """shrink_worker, in time: it visits and writes while stores go on and are rejected."""
     h, own = w.host, w.own
-    while own[WORKING] and own[CLOCK] <= h.now:
+    now = h.now
+    while own[WORKING] and own[CLOCK] <= now:
+        h.now = own[CLOCK]  # what it writes is queued at its own time, not at that of the next event
         _worker_step(w)
         if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
             own[WORKING] = 0
+    h.now = now
     h.wake = own[CLOCK] if own[WORKING] else NEVER
     return 0
 
@@ -181,7 +184,7 @@ class Zswap618(Policy):
     )
     shrinker: str = param("off", "reclaim shrinks the pool", choices=("off", "on"), kernel="shrinker_enabled")
     worker_visit_us: float = param(0.5, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
-    worker_page_us: float = param(30.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+    worker_page_us: float = param(60.0, "time it takes to write one back", unit="us", low=0, high=1e6)
     worker_start_us: float = param(50.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
     reclaim_priority: int = param(
         12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"

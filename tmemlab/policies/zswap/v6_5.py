@@ -62,7 +62,9 @@ def load(w: Any, page: int) -> int:
 def wake(w: Any, page: int) -> int:
     """shrink_worker: entries, oldest first, until the pool accepts again or is empty."""
     h, own = w.host, w.own
-    while own[WORKING] and own[CLOCK] <= h.now:
+    now = h.now
+    while own[WORKING] and own[CLOCK] <= now:
+        h.now = own[CLOCK]  # its writes are queued at its own time
         victim = oldest(w, 0)
         if victim < 0:
             own[WORKING] = 0
@@ -72,6 +74,7 @@ def wake(w: Any, page: int) -> int:
         wrote(w, 1)
         if can_accept(w):
             own[WORKING] = 0
+    h.now = now
     return sleep_or_go_on(w)
 
 

@@ -80,7 +80,9 @@ def load(w: Any, page: int) -> int:
 def wake(w: Any, page: int) -> int:
     """shrink_worker: round the cgroups, an entry of each; an empty one is a failure, a full round another."""
     h, own = w.host, w.own
-    while own[WORKING] and own[CLOCK] <= h.now:
+    now = h.now
+    while own[WORKING] and own[CLOCK] <= now:
+        h.now = own[CLOCK]  # its writes are queued at its own time
         if own[CURSOR] >= h.cgroups:
             own[CURSOR] = 0
             own[FAILURES] += 1
@@ -95,6 +97,7 @@ def wake(w: Any, page: int) -> int:
                 wrote(w, 1)
         if own[FAILURES] == MAX_RECLAIM_RETRIES or can_accept(w):
             own[WORKING] = 0
+    h.now = now
     return sleep_or_go_on(w)
 
 
