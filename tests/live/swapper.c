@@ -3,7 +3,7 @@
  *
  *   swapper known OUT BACK STRIDE   page out OUT pages with madvise, touch BACK of them, every STRIDE-th
  *   swapper churn MEGABYTES ROUNDS  fill memory and touch random pages of it, ROUNDS times its size
- *   swapper sweep MEGABYTES ROUNDS  touch memory in order, ROUNDS times
+ *   swapper sweep MEGABYTES ROUNDS  touch memory in order, ROUNDS times; prints seconds and CPU seconds
  *
  * "known" writes one line: the first page number, OUT, BACK, STRIDE and how many of the touched pages were not
  * resident just before. Content is compressible to about half, never zero, never repeated.
@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_PAGEOUT
@@ -110,6 +112,13 @@ static int churn(unsigned long megabytes, unsigned long rounds)
     return 0;
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
 /*
  * Like churn, but page by page in order and giving back a part now and then: under random refaults alone a version
  * 1 cgroup sooner or later finds nothing to reclaim in its sixteen tries, and kills, with swap to spare.
@@ -118,6 +127,7 @@ static int sweep(unsigned long megabytes, unsigned long rounds)
 {
     unsigned long pages = megabytes << 8;
     unsigned char *base = map(pages);
+    double begin = now();
     for (unsigned long round = 0; round < rounds; round++)
         for (unsigned long i = 0; i < pages; i++) {
             unsigned char *page = base + i * PAGE;
@@ -127,6 +137,10 @@ static int sweep(unsigned long megabytes, unsigned long rounds)
             if (i % 4096 == 4095)
                 madvise(base + (i - 255) * PAGE, 256 * PAGE, MADV_DONTNEED);
         }
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf("%.6f %.6f\n", now() - begin,
+           used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
     return 0;
 }
 

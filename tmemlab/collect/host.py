@@ -34,6 +34,12 @@ def possible_cpus() -> int:
     return max(map(int, re.findall(r"\d+", text))) + 1
 
 
+def task_slots() -> int:
+    """Places for the state of threads: a power of two that holds every thread id, up to a bound."""
+    highest = read_number("/proc/sys/kernel/pid_max") or 32768
+    return 1 << min(max(highest - 1, 1).bit_length(), 18)
+
+
 class CounterFile:
     """A /proc file kept open and re-read whole: one system call a reading."""
 

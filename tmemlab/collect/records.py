@@ -28,6 +28,17 @@ RECORD = np.dtype(
 Records = npt.NDArray[Any]
 
 
+TASK_STATE = np.dtype(
+    {
+        "names": ["pages", "pending", "phase"],
+        "formats": ["<u4", "u1", "u1"],
+        "offsets": [52, 60, 61],
+        "itemsize": 64,
+    }
+)
+"""What the reader needs of ``struct task_state`` of bpf/tracepoint.c."""
+
+
 class Kind(IntEnum):
     """What a record tells; up to SLOT_FREE from the kernel, the rest from the recorder."""
 

@@ -6,6 +6,7 @@ ring, one drain of it and a flush's worth of records, whatever the length of the
 
 import contextlib
 import ctypes
+import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..datasets.schema import Where
 from ..errors import KernelUnsupportedError
 from . import cgroup as cgroups
 from . import host
@@ -24,7 +26,7 @@ from .contents import ContentSampler
 from .cut import Counters, cut
 from .directmap import find_direct_map
 from .probes import choose
-from .records import RECORD, Kind, Records
+from .records import RECORD, TASK_STATE, Kind, Records
 from .ring import ContentRing, Ring
 from .spool import Frame, SpoolWriter
 
@@ -135,6 +137,7 @@ class Session:
             "CPUS": host.possible_cpus(),
             "ONLY_CGROUP": only,
             "CONTENT_PAGES": _CONTENT_RING // 4096,
+            "TASK_SLOTS": host.task_slots(),
         }
         contents_note = ""
         if options.content_share > 0:
@@ -270,11 +273,13 @@ class Session:
     def _take_pending_writebacks(self) -> None:
         """A writeback of the pool for the root cgroup is known as one only by the task's next step: ask for it."""
         with contextlib.suppress(KeyError):
-            states = [state for _, state in self._bpf["tasks"].items() if state.pending == 1 + 1]
-            record = np.zeros(len(states), RECORD)
-            record["t"], record["kind"], record["where"] = time.monotonic_ns(), Kind.WRITEBACK, 1
-            record["pages"] = [state.pages for state in states]
-            record["phase"] = [state.phase for state in states]
+            size = host.task_slots() * TASK_STATE.itemsize
+            area = mmap.mmap(self._bpf["tasks"].map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+            states = np.frombuffer(area, TASK_STATE)
+            waiting = states[states["pending"] == 1 + Where.DISK]
+            record = np.zeros(len(waiting), RECORD)
+            record["t"], record["kind"], record["where"] = time.monotonic_ns(), Kind.WRITEBACK, Where.DISK
+            record["pages"], record["phase"] = waiting["pages"], waiting["phase"]
             self._keep(record)
 
     def _flush(self) -> None:

@@ -13,29 +13,73 @@ struct task_state {
     u64 address;    /* of the last page fault */
     u64 candidate;  /* page allocated since, until its swap-in is reported */
     u64 mm;         /* whose page reclaim unmapped last */
-    u64 memcg;
+    u64 memcg;      /* of the pending swap-out */
+    u64 marked;     /* address space last entered in swapped */
+    u64 known;      /* memory cgroup whose id is in cgroup */
+    u32 tid;
     u32 pages;
+    u32 cgroup;
     u8 pending;     /* a swap-out counter has moved: 1 + WHERE_*, 0 for none */
     u8 phase;
     u8 wrote_back;  /* ZSWPWB has moved: the next PSWPOUT is the pool's */
-    u8 direct;      /* inside direct reclaim: FLAG_* */
-    u8 kernel_fault;
+    u8 direct : 5;  /* inside direct reclaim: FLAG_* */
+    u8 kernel_fault : 1;
+    u8 named : 1;
 };
-BPF_TABLE("lru_hash", u32, struct task_state, tasks, 65536);
-
-static __always_inline struct task_state *state_of(u32 tid)
-{
-    struct task_state *s = tasks.lookup(&tid);
-    if (s)
-        return s;
-    struct task_state fresh = {};
-    tasks.update(&tid, &fresh);
-    return tasks.lookup(&tid);
-}
+/*
+ * An array, whose lookups the verifier turns into a few instructions: every page fault makes one. A thread has the
+ * place of its id's low bits; where ids go beyond TASK_SLOTS two may meet, and the later one takes it over.
+ */
+BPF_F_TABLE("array", u32, struct task_state, tasks, TASK_SLOTS, MMAPABLE);
 
 static __always_inline struct task_state *state(void)
 {
-    return state_of((u32)bpf_get_current_pid_tgid());
+    u32 tid = bpf_get_current_pid_tgid(), at = tid & (TASK_SLOTS - 1);
+    struct task_state *s = tasks.lookup(&at);
+    if (s && s->tid != tid) {
+        struct task_state fresh = {};
+        fresh.tid = tid;
+        *s = fresh;
+    }
+    return s;
+}
+
+static __always_inline u32 cgroup_known(struct task_state *s, u64 memcg)
+{
+    if (s->known != memcg) {
+        s->cgroup = cgroup_of(memcg);
+        s->known = memcg;
+    }
+    return s->cgroup;
+}
+
+/* What the reader and the other programs must know of a task and its address space, once each. */
+static __always_inline void note(struct task_state *s, u64 mm)
+{
+    if (s->marked != mm) {
+        mark_swapped(mm);
+        s->marked = mm;
+    }
+    if (!s->named) {
+        name_current();
+        s->named = 1;
+    }
+}
+
+/* The parts of a folio that matter, in one read. */
+struct folio_head {
+    u64 flags, mapping, index, entry, memcg;
+};
+
+static __always_inline void read_folio(u64 folio, struct folio_head *head)
+{
+    u64 words[FOLIO_WORDS] = {};
+    bpf_probe_read_kernel(words, sizeof(words), (void *)folio);
+    head->flags = words[OFF_FOLIO_FLAGS / 8];
+    head->mapping = words[OFF_FOLIO_MAPPING / 8];
+    head->index = words[OFF_FOLIO_INDEX / 8];
+    head->entry = words[OFF_FOLIO_SWAP / 8];
+    head->memcg = words[OFF_FOLIO_MEMCG / 8] & ~7ULL;
 }
 
 static __always_inline void emit_load(struct task_state *s, u64 memcg, u8 where, u32 name, u32 pages, u8 flags)
@@ -45,9 +89,13 @@ static __always_inline void emit_load(struct task_state *s, u64 memcg, u8 where,
         count(OUTSIDE + name, pages);
         return;
     }
-    /* The folio is locked until its data is there; another value than this task's own would be unlocked. */
-    if (folio && read64(folio + OFF_FOLIO_FLAGS) & (1UL << VAL_PG_LOCKED))
-        entry = read64(folio + OFF_FOLIO_SWAP);
+    if (folio) {
+        struct folio_head head = {};
+        read_folio(folio, &head);
+        /* The folio is locked until its data is there; another value than this task's own would be unlocked. */
+        if (head.flags & (1UL << VAL_PG_LOCKED))
+            entry = head.entry;
+    }
     struct record *r = reserve(KIND_LOAD, name, pages);
     if (!r)
         return;
@@ -55,15 +103,14 @@ static __always_inline void emit_load(struct task_state *s, u64 memcg, u8 where,
     r->address = s->address;
     r->entry = entry;
     r->folio = folio;
-    r->cgroup = cgroup_of(memcg);
+    r->cgroup = cgroup_known(s, memcg);
     r->where = where;
     r->phase = phase_now();
     r->flags = flags | (s->direct & FLAG_DIRECT) | (pages > 1 ? FLAG_LARGE : 0)
         | (s->kernel_fault ? FLAG_KERNEL_FAULT : 0);
     u64 mm = r->mm;
     submit(r);
-    mark_swapped(mm);
-    name_current();
+    note(s, mm);
 }
 
 /*
@@ -75,16 +122,20 @@ static __always_inline void report_candidate(struct task_state *s)
     u64 folio = s->candidate;
     if (!folio)
         return;
-    u64 flags = read64(folio + OFF_FOLIO_FLAGS), entry = read64(folio + OFF_FOLIO_SWAP);
-    u64 memcg = read64(folio + OFF_FOLIO_MEMCG) & ~7ULL;
+    struct folio_head head = {};
     s->candidate = 0;
+    read_folio(folio, &head);
+    u64 entry = head.entry, memcg = head.memcg;
     /* A page given back meanwhile may be another task's swap-in by now: only the root cgroup's are ours to tell. */
-    if (flags & (1UL << VAL_PG_SWAPCACHE) && entry && memcg && !read64(folio + OFF_FOLIO_MAPPING)
+    if (head.flags & (1UL << VAL_PG_SWAPCACHE) && entry && memcg && !head.mapping
         && !read64(memcg + OFF_MEMCG_CSS + OFF_CSS_PARENT)) {
         count(SEEN + NAME_OTHER, 1);
-        if (!wanted(memcg))
+        /* Pool or zero-filled is not known; lost or left out, it stands under the pool's name. */
+        if (!wanted(memcg)) {
+            count(OUTSIDE + NAME_ZSWPIN, 1);
             return;
-        struct record *r = reserve(KIND_LOAD, NAME_OTHER, 1);
+        }
+        struct record *r = reserve(KIND_LOAD, NAME_ZSWPIN, 1);
         if (!r)
             return;
         r->mm = mm_of_current();
@@ -96,8 +147,7 @@ static __always_inline void report_candidate(struct task_state *s)
         r->flags = FLAG_UNCOUNTED | (s->kernel_fault ? FLAG_KERNEL_FAULT : 0);
         u64 mm = r->mm;
         submit(r);
-        mark_swapped(mm);
-        name_current();
+        note(s, mm);
     }
 }
 
@@ -121,8 +171,7 @@ RAW_TRACEPOINT_PROBE(mm_page_alloc)
     /* Swap-ins allocate user memory; the pages that reclaim itself takes meanwhile (zsmalloc's) do not count. */
     if ((ctx->args[2] & GFP_USER_PAGE) != GFP_USER_PAGE)
         return 0;
-    u32 tid = bpf_get_current_pid_tgid();
-    struct task_state *s = tasks.lookup(&tid);
+    struct task_state *s = state();
     if (!s || read32(bpf_get_current_task() + OFF_TASK_FLAGS) & PF_MEMALLOC)
         return 0;
     report_candidate(s);
@@ -200,8 +249,7 @@ RAW_TRACEPOINT_PROBE(count_memcg_events)
     u32 item = ctx->args[1], pages = ctx->args[2];
 
     if (item == VAL_PGMAJFAULT) {
-        u32 tid = bpf_get_current_pid_tgid();
-        struct task_state *s = tasks.lookup(&tid);
+        struct task_state *s = state();
         if (s)
             report_candidate(s);
     } else if (item == VAL_PSWPIN) {
@@ -246,8 +294,9 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         count(DROPPED + NAME_OTHER, 1);
         return 0;
     }
-    u64 entry = read64(folio + OFF_FOLIO_SWAP), mapping = read64(folio + OFF_FOLIO_MAPPING);
-    u64 flags = read64(folio + OFF_FOLIO_FLAGS), index = read64(folio + OFF_FOLIO_INDEX);
+    struct folio_head head = {};
+    read_folio(folio, &head);
+    u64 entry = head.entry, mapping = head.mapping, flags = head.flags, index = head.index;
     u64 mm = s->mm, memcg = s->memcg;
     u32 pages = s->pages;
     u8 pending = s->pending, phase = s->phase, where = pending - 1, uncounted = 0;
@@ -258,7 +307,7 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         /* Charged to the root cgroup, or swap_writeout found the copy stale and wrote nothing. */
         if (!(flags & (1UL << VAL_PG_SWAPCACHE)) || !entry)
             return 0;
-        memcg = read64(folio + OFF_FOLIO_MEMCG) & ~7ULL;
+        memcg = head.memcg;
         pages = 1;
 #ifdef OFF_FOLIO_NR_PAGES
         if (flags & (1UL << VAL_PG_HEAD))
@@ -269,7 +318,7 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         uncounted = FLAG_UNCOUNTED;
         count(SEEN + NAME_OTHER, pages);
     }
-    u32 name = uncounted ? NAME_OTHER : name_of(where);
+    u32 name = uncounted ? NAME_ZSWPOUT : name_of(where);
     if (!wanted(memcg)) {
         count(OUTSIDE + name, pages);
         return 0;
@@ -293,15 +342,14 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     r->address = index;
     r->entry = entry;
     r->folio = folio;
-    r->cgroup = cgroup_of(memcg);
+    r->cgroup = cgroup_known(s, memcg);
     r->where = where;
     r->phase = phase;
     u64 t = r->t;
     submit(r);
     if (where != WHERE_ZERO)
         sample_content(t, entry, folio);
-    mark_swapped(mm);
-    name_current();
+    note(s, mm);
     return 0;
 }
 
@@ -330,10 +378,12 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_memcg_reclaim_end)
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    struct task_state *s = tasks.lookup(&tid);
-    if (s && s->pending == 1 + WHERE_DISK)
+    struct task_state *s = state();
+    if (!s)
+        return 0;
+    if (s->pending == 1 + WHERE_DISK)
         emit_writeback(s->memcg, s->pages, s->phase);
-    tasks.delete(&tid);
+    struct task_state none = {};
+    *s = none;
     return 0;
 }

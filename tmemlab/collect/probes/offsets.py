@@ -63,5 +63,7 @@ def kernel_macros(types: KernelTypes) -> dict[str, int | None]:
     # Page counts of large folios: _nr_pages from 6.16, _folio_nr_pages from 6.1 [include/linux/mm_types.h].
     pages = types.offset("folio", "_nr_pages")
     macros["OFF_FOLIO_NR_PAGES"] = pages if pages is not None else types.offset("folio", "_folio_nr_pages")
+    head = [macros[name] for name in _OPTIONAL_OFFSETS]
+    macros["FOLIO_WORDS"] = 1 + max(offset // 8 for offset in head if offset is not None) if any(head) else None
     macros["GFP_USER_PAGE"] = GFP_HIGHMEM_MOVABLE
     return macros
