@@ -138,9 +138,8 @@ def main() -> None:
         {name: arguments.events / statistics.median(times) / 1e6 for name, times in measured.items()}
         for measured in (seconds, spent)
     )
-    model = next(
-        (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").open() if x.startswith("model name")), "?"
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
     print(f"machine   {model}, {os.cpu_count()} cores, Linux {platform.release()}")
     print(
         "versions  "
@@ -156,7 +155,8 @@ def main() -> None:
     ):
         print(f"{label:40s} {rate[name]:6.1f}  {cpu_rate[name]:6.1f}  M events/s")
     wall_ratio, cpu_ratio = (r["lru"] / r["peer"] for r in (rate, cpu_rate))
-    print(f"{'order.lru : libCacheSim LRU':40s} {wall_ratio:6.1f}  {cpu_ratio:6.1f}  times; misses equal: {misses:,}")
+    label = "order.lru : libCacheSim LRU"
+    print(f"{label:40s} {wall_ratio:6.1f}  {cpu_ratio:6.1f}  times; misses equal: {misses:,}")
 
 
 if __name__ == "__main__":
