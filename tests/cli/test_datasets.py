@@ -114,6 +114,13 @@ def test_a_missing_trace(tmp_path, command):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_packed_trace_is_told_from_a_directory(trace, tmp_path):
+    assert run("pack", trace, tmp_path / "x.tar").returncode == 0
+    done = run("verify", tmp_path / "x.tar")
+    assert done.returncode == 5
+    assert "a trace is a directory; unpack it" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["info", "verify"])
 def test_wrong_usage_is_exit_2(command):
     assert run(command).returncode == 2

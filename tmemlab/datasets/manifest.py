@@ -206,6 +206,10 @@ class Manifest:
         """The manifest of the trace in directory ``trace``."""
         path = trace / MANIFEST_NAME
         try:
+            if trace.is_file():
+                raise TraceError(
+                    f"{trace} is not a trace: a trace is a directory; unpack it if it is a packed one"
+                )
             if path.is_symlink() or not path.is_file():
                 raise TraceError(f"{trace} is not a trace: it has no {MANIFEST_NAME}")
             with path.open("rb") as stream:
