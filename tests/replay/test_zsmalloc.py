@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmemlab.replay.zsmalloc import class_tables, size_classes
+from tmemlab.replay.zsmalloc import class_tables, size_classes, tenth
 
 from .build import S, columns, replay
 
@@ -44,3 +44,8 @@ def test_two_thousand_pages_take_what_a_kernel_took(length: int, used: int) -> N
     """mem_used_total of zram on a 6.18 kernel after storing 2000 pages that compress to ``length`` bytes."""
     row = replay(columns([(S, page) for page in range(2000)], clen=length), "bounds.unbounded")
     assert row.pool_bytes["peak"] == used
+
+
+def test_fullness_in_tenths_needs_no_division() -> None:
+    for objects in range(1, 1025):
+        assert all(inuse * tenth(objects) >> 20 == inuse * 10 // objects for inuse in range(objects))

@@ -45,6 +45,7 @@ SIZE_CLASS = np.dtype(
         ("objects", "i4"),  # objects a zspage holds
         ("pages", "i4"),  # pages a zspage takes
         ("groups", "i4"),  # a bit for each fullness group that has zspages
+        ("tenth", "i4"),  # 2^20 x 10 / objects, rounded up: fullness in tenths without a division
     ],
     align=True,
 )

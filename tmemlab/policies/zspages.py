@@ -27,7 +27,7 @@ def _regroup(w: Any, zspage: int) -> None:
     """Move a zspage to the head of the group that its fullness belongs to, if that changed."""
     z = w.zspages[zspage]
     c = w.classes[z.zclass]
-    group = z.inuse * 10 // c.objects if 0 < z.inuse < c.objects else _NO_GROUP
+    group = z.inuse * c.tenth >> 20 if 0 < z.inuse < c.objects else _NO_GROUP
     if group == z.group:
         return
     if z.group != _NO_GROUP:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..policies.buddies import CHUNK
 from ..policies.interface import REFUSED, Allocator
 from ..policies.layout import SIZE_CLASS
-from .zsmalloc import HANDLE, PAGE, SMALLEST, STEP, class_tables
+from .zsmalloc import HANDLE, PAGE, SMALLEST, STEP, class_tables, tenth
 
 _HEADS = 8
 """Records that make room for the list heads of 64 chunk counts."""
@@ -41,7 +41,7 @@ def _by_use_tables(longest: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
     sizes = np.array([size for size, _, _ in known])
     lengths = np.minimum(np.arange(PAGE + 1) + HANDLE, PAGE)
     steps = SMALLEST + -(-np.maximum(lengths - SMALLEST, 0) // STEP) * STEP
-    classes = np.array([(0, 0, objects, pages, 0) for _, pages, objects in known], SIZE_CLASS)
+    classes = np.array([(0, 0, objects, pages, 0, tenth(objects)) for _, pages, objects in known], SIZE_CLASS)
     return np.searchsorted(sizes, steps).astype(np.uint8), classes
 
 

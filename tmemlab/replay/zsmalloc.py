@@ -39,6 +39,11 @@ def size_classes(longest: int = 8) -> tuple[tuple[int, int, int], ...]:
     return tuple(classes)
 
 
+def tenth(objects: int) -> int:
+    """``inuse * tenth >> 20`` is ``inuse * 10 // objects`` for every inuse below ``objects``, up to 1024."""
+    return (10 << 20) // objects + 1
+
+
 def class_tables(longest: int = 8) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
     """Lookup tables for the engine.
 
@@ -51,5 +56,5 @@ def class_tables(longest: int = 8) -> tuple[npt.NDArray[np.uint8], npt.NDArray[A
     # The object's own 16-byte step first, then the merged class that holds that step.
     steps = SMALLEST + -(-np.maximum(lengths - SMALLEST, 0) // STEP) * STEP
     class_of = np.searchsorted(sizes, steps).astype(np.uint8)
-    classes = np.array([(0, 0, objects, pages, 0) for _, pages, objects in known], SIZE_CLASS)
+    classes = np.array([(0, 0, objects, pages, 0, tenth(objects)) for _, pages, objects in known], SIZE_CLASS)
     return class_of, classes
