@@ -121,7 +121,10 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
 
     Raises TraceError where nothing in the trace tells how well its pages compress.
     """
-    known = clen[(clen != NO_CLEN) & (clen != 0)]
+    known = clen[:: max(len(clen) >> 20, 1)]
+    known = known[(known != NO_CLEN) & (known != 0)]
+    if not len(known):
+        known = clen[(clen != NO_CLEN) & (clen != 0)]
     if len(known):
         if len(known) > 65536:
             known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
@@ -152,7 +155,8 @@ def prepare(trace: Trace) -> Columns:
     counts = np.zeros(3, np.int64)
     _survey(op, page, where, read["cgroup"], flags, first, group, counts)
     known, source = measured_lengths(trace, clen)
-    _fill_lengths(op, page, where, clen, pages, known)
+    if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
+        _fill_lengths(op, page, where, clen, pages, known)
     return Columns(
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known,
