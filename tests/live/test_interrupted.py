@@ -136,6 +136,18 @@ def test_a_full_disk_keeps_what_it_had(swap: Swap, swapper: Path, tmp_path: Path
         subprocess.run(["umount", small], check=True)
 
 
+def test_a_size_limit_ends_it(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    recorder = start(tmp_path / "trace", swapper, "--max-size", "300K", "--json", str(tmp_path / "json"))
+    _, errors = recorder.communicate(timeout=120)
+    assert recorder.returncode == 0, errors
+    document = json.loads((tmp_path / "json").read_text())
+    assert document["complete"], errors
+    # a flush is half a second of records, at some ten bytes each
+    assert 10_000 < document["stores"] + document["loads"] < 600_000
+    assert not groups()
+
+
 def test_without_root_it_says_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for command, wanted in ((["collect", "/tmp/never"], "root"), (["doctor"], "sudo")):

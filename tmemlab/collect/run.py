@@ -171,7 +171,7 @@ def _let_end(child: "subprocess.Popen[bytes]", session: Session, watch: Callable
         if child.poll() is None:
             act()
             deadline = time.monotonic() + _PATIENCE_SECONDS
-            session.options = replace(session.options, duration=None)
+            session.options = replace(session.options, duration=None, max_bytes=None)
             session.run(lambda: child.poll() is not None or time.monotonic() > deadline, watch)  # noqa: B023
 
 

@@ -51,6 +51,8 @@ class Options:
     content_share: float = 0.03
     """Of one CPU, for compressing page contents; 0 samples none."""
     probe_set: str | None = None
+    max_bytes: int | None = None
+    """Stop when the spool is this large; the trace is a third of it or less."""
 
 
 @dataclass
@@ -186,12 +188,13 @@ class Session:
 
         SpoolFullError when the disk is full: everything flushed before is kept.
         """
+        options = self.options
         begin = time.monotonic()
-        deadline = begin + self.options.duration if self.options.duration is not None else float("inf")
+        deadline = begin + options.duration if options.duration is not None else float("inf")
         next_flush = begin + FLUSH_SECONDS
         while not until():
             now = time.monotonic()
-            if now >= deadline:
+            if now >= deadline or (options.max_bytes and self._spool.bytes_written >= options.max_bytes):
                 break
             self._drain()
             if now >= self._next_sample:
