@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmemlab.policies.catalogue import all_policies
-from tmemlab.policies.interface import LISTS, POOL, RESIDENT, Policy
+from tmemlab.policies.interface import DISK, LISTS, POOL, REMOTE, RESIDENT, Policy
 from tmemlab.replay.engine import LATENCY_BUCKETS, run
 from tmemlab.replay.host import Host
 from tmemlab.replay.prepare import Columns, next_loads
+from tmemlab.replay.stack import Stack, parse_stack
 from tmemlab.replay.world import State
 
 from .build import I, L, S, columns, dense, host
@@ -107,8 +108,28 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     assert not set(on_ghosts) & set(np.flatnonzero(pages["place"] == POOL).tolist())
 
 
-def step_through(cols: Columns, policy: Policy, on: Host) -> State:
-    state = State.at_start(cols, on, policy, 0)
+def check_stores(state: State, cols: Columns, stack: Stack) -> None:
+    """A page that a store holds is on that store's list alone; capacities are never exceeded."""
+    pages, somewhere = state.pages[: cols.pages], []
+    for at, (level, row) in enumerate(zip(stack.levels, state.levels, strict=True)):
+        head = len(state.kept) - len(stack.levels) + at
+        held, page = [], int(state.kept[head]["next"])
+        while page != head:
+            held.append(page)
+            assert state.kept[page]["level"] == at and pages[page]["place"] == row["kind"]
+            assert state.kept[state.kept[page]["next"]]["prev"] == page
+            page = int(state.kept[page]["next"])
+        assert row["pages"] == len(held)
+        assert row["bytes"] == state.kept["size"][held].astype(int).sum()
+        assert not level.capacity or max(row["peak"], row["bytes"]) <= level.capacity
+        somewhere += held
+    assert len(somewhere) == len(set(somewhere))
+    outside = np.isin(pages["place"], (REMOTE, DISK))
+    assert set(somewhere) == set(np.flatnonzero(outside).tolist())
+
+
+def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = None) -> State:
+    state = State.at_start(cols, on, policy, 0, stack)
     kind = type(policy)
     hooks = [h.native for h in (kind.store, kind.load, kind.wake, kind.pressure)]
     future = next_loads(cols.op, cols.page, cols.pages) if policy.needs_future else np.zeros(0, np.int64)
@@ -121,10 +142,12 @@ def step_through(cols: Columns, policy: Policy, on: Host) -> State:
             series, found, at, int(cols.t[at]) + 1, *hooks,
         )  # fmt: skip
         check(state, cols, policy.ghosts)
+        if stack:
+            check_stores(state, cols, stack)
     h = state.world.host
     assert h.accepted + h.rejected + h.refused + h.zero_stores == cols.stores
     assert (
-        h.loads_pool + h.loads_disk + h.loads_zero + h.loads_resident
+        h.loads_pool + h.loads_remote + h.loads_disk + h.loads_zero + h.loads_resident
         == cols.loads
         == histogram.sum() + (h.loads_resident)
     )
@@ -139,6 +162,28 @@ def test_every_page_is_in_one_place_and_the_pool_adds_up(
 ) -> None:
     ram, free = memory
     step_through(cols, policy, host(ram, free, marks=(10, 12, 15)))
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> Stack:
+    """One to three stores of a few pages above and below the pool, the last one limited or not."""
+    parts = ["ram"]
+    for _ in range(draw(st.integers(1, 3))):
+        kind, size = draw(st.sampled_from(["remote", "disk"])), draw(st.sampled_from(["", ":16K", ":40K"]))
+        form = draw(st.sampled_from(["", "@compressed", "@plain", "@nvme", "@3us"]))
+        parts.insert(draw(st.integers(0, len(parts))), kind + size + form)
+    if parts[-1] == "ram":
+        parts.append("disk")
+    return parse_stack(",".join(parts), 1 << 30)
+
+
+@given(traces(), policies(), stacks(), st.sampled_from([(1 << 20, 1 << 20), (160, 140), (160, 3)]))
+@settings(max_examples=300, deadline=None)
+def test_every_page_is_in_one_store_of_a_stack(
+    cols: Columns, policy: Policy, stack: Stack, memory: tuple[int, int]
+) -> None:
+    ram, free = memory
+    step_through(cols, policy, host(ram, free, marks=(10, 12, 15)), stack)
 
 
 @pytest.mark.parametrize("name", POLICIES)

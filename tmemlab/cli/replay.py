@@ -23,6 +23,8 @@ from .common import check_thresholds, fail_if_option, json_option, on_terminal, 
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the storms' moments.")
 @click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
+@click.option("--stack", metavar="STORES",
+              help="Backing stores from top to bottom, such as ram:2G,remote:4G@25us,disk@nvme.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
@@ -37,6 +39,7 @@ def command(
     storm_fraction: float,
     seed: int,
     disk: str,
+    stack: str | None,
     threads: int | None,
     allow_lossy: bool,
     html_file: str | None,
@@ -51,6 +54,7 @@ def command(
     tmemlab replay
     tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json
+    tmemlab replay -p zswap.v6_18 --stack ram:5%,remote:1G@25us,disk@nvme
     tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
     """
     from contextlib import nullcontext
@@ -80,7 +84,8 @@ def command(
 
     with status:
         result = compare(
-            path, chosen, ram_bytes=ram, pool=pool, disk=disk, threads=threads, on_done=on_done,
+            path, chosen, ram_bytes=ram, pool=pool, disk=disk, stack=stack, threads=threads,
+            on_done=on_done,
             plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
         )  # fmt: skip
     if json_file:

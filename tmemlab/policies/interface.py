@@ -5,8 +5,9 @@ frozen dataclass of parameters and four compiled hooks, each ``hook(w, page) -> 
 
 ``store(w, page)``
     The core swaps a page out. Answer :data:`ACCEPT` (after putting it into the order with
-    ``push_tail`` or ``push_head``), :data:`REJECT` (it goes to disk) or :data:`REFUSE` (the write fails:
-    the page stays resident). ``w.pages[page].clen`` is its compressed length.
+    ``push_tail`` or ``push_head``), :data:`REJECT` (it goes to the next backing store, the disk as a rule),
+    :data:`BYPASS` (it goes to the last one) or :data:`REFUSE` (the write fails: the page stays resident).
+    ``w.pages[page].clen`` is its compressed length.
 ``load(w, page)``
     A page of the pool is read back. Answer :data:`DROP` (the pool's copy goes) or :data:`KEEP`.
 ``wake(w, page)``
@@ -37,6 +38,7 @@ from .layout import (
     ABSENT,
     ACCEPT,
     ASKED,
+    BYPASS,
     DISK,
     DROP,
     HOST,
@@ -58,7 +60,7 @@ from .layout import (
 from .world import WORLD, World
 
 __all__ = [
-    "ABSENT", "ACCEPT", "ASKED", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS",
+    "ABSENT", "ACCEPT", "ASKED", "BYPASS", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS",
     "NEVER", "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE",
     "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Allocator", "Hook", "Param", "Policy", "World", "hook",
     "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes", "param", "register",
@@ -211,6 +213,10 @@ class Policy:
     def zeros(self) -> int:
         """What a page of zero bytes is: NO_ALLOCATION, ORDINARY or ASKED."""
         return NO_ALLOCATION
+
+    def stack(self) -> str:
+        """The backing stores it is made for, as ``--stack`` has them; empty for the pool and one disk."""
+        return ""
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Policy":
         """This policy with its pool limited to ``pool_bytes``; itself where it has no limit."""

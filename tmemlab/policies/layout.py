@@ -5,7 +5,8 @@ import numpy as np
 NEVER = np.iinfo(np.int64).max
 """A ``wake`` time that is not reached."""
 
-REJECT, ACCEPT, REFUSE = 0, 1, 2
+REJECT, ACCEPT, REFUSE, BYPASS = 0, 1, 2, 3
+"""What becomes of a store: the next backing store takes it, the pool does, nothing does, the last store does."""
 KEEP, DROP = 0, 1
 
 ABSENT, POOL, REMOTE, DISK, ZERO, RESIDENT = range(6)
@@ -63,6 +64,30 @@ ZSPAGE = np.dtype(
 )
 """A zspage, or the head of a fullness group."""
 
+LEVEL = np.dtype(
+    [
+        ("kind", "i8"),  # REMOTE or DISK
+        ("compressed", "i8"),  # 1: takes the compressed bytes as they are, 0: whole pages
+        ("capacity", "i8"),  # bytes; 0: as much as there is swap
+        ("page_ns", "i8"),  # ns to move 4096 bytes
+        ("latency_ns", "i8"),
+        ("queue_ns", "i8"),  # the longest a read waits behind writes
+        ("busy", "i8"),  # ns: when the last queued write will be done
+        ("pages", "i8"),
+        ("bytes", "i8"),
+        ("peak", "i8"),  # bytes
+        ("written", "i8"),  # bytes
+        ("read", "i8"),  # bytes
+        ("loads", "i8"),
+        ("entered", "i8"),  # pages
+    ],
+    align=True,
+)
+"""A backing store other than the pool: RAM of a neighbour, or a disk."""
+
+KEPT = np.dtype([("prev", "i4"), ("next", "i4"), ("size", "u2"), ("level", "u1")], align=True)
+"""A page in a backing store. Lists of their own: a policy may remember on one of its lists a page that is here."""
+
 HOST = np.dtype(
     [
         # the clock, ns since the trace began
@@ -92,7 +117,9 @@ HOST = np.dtype(
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
         ("flags", "i8"),  # Flag bits of the current event
-        # the disk: requests queue for its bandwidth
+        ("levels", "i8"),  # backing stores besides the pool; 0: one disk below it and nothing else
+        ("above", "i8"),  # how many of them stand above the pool
+        # the store right below the pool, the disk as a rule: requests queue for its bandwidth
         ("disk_busy", "i8"),  # ns: when the last queued request will be done
         ("disk_page_ns", "i8"),  # ns to move 4096 bytes
         ("disk_latency_ns", "i8"),

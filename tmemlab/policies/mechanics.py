@@ -9,6 +9,7 @@ from typing import Any
 
 from .buddies import join, part
 from .interface import ABSENT, DISK, LISTS, POOL, RESIDENT
+from .stores import send_down, waiting_pages
 from .zspages import allocate, release
 
 # isort: split
@@ -106,7 +107,9 @@ def free_pages(w: Any) -> int:
     """
     h = w.host
     free = h.base_free - h.pool_pages
-    if h.disk_busy > h.now:
+    if h.levels:
+        free -= waiting_pages(w)
+    elif h.disk_busy > h.now:
         free -= (h.disk_busy - h.now) // h.disk_page_ns + 1
     return free
 
@@ -115,6 +118,8 @@ def free_pages(w: Any) -> int:
 def has_more_than(w: Any, pages: int) -> bool:
     """free_pages(w) > pages, without the division."""
     h = w.host
+    if h.levels:
+        return bool(free_pages(w) > pages)
     waiting = max(h.disk_busy - h.now, 0)  # an idle disk holds nothing; it does not add memory either
     return (h.base_free - h.pool_pages - pages) * h.disk_page_ns > waiting
 
@@ -190,15 +195,33 @@ def disk_write(w: Any, size: int) -> int:
 
 
 @njit(cache=True)
-def write_back(w: Any, page: int, compressed: bool) -> int:
-    """Move a page from the pool to its own slot on disk; the time at which the write completes.
+def swap_to_store(w: Any, page: int, level: int) -> None:
+    """Put a page that is not in the pool into a backing store; without a stack, on the disk as it is."""
+    if w.host.levels:
+        send_down(w, page, level)
+    else:
+        w.pages[page].place = DISK
+        disk_write(w, 4096)
 
-    Decompressed it costs a 4096-byte write, as in zswap_writeback_entry; ``compressed`` writes the bytes
-    as they are, as the 2011 critique asked for.
+
+@njit(cache=True)
+def write_back(w: Any, page: int, compressed: bool) -> int:
+    """Move a page from the pool to the store below it; the time at which the write completes.
+
+    On disk it goes to its own slot, decompressed, with a 4096-byte write, as in zswap_writeback_entry;
+    ``compressed`` writes the bytes as they are, as the 2011 critique asked for. A stack's stores say
+    themselves which of the two they take.
     """
     h = w.host
     clen = w.pages[page].clen
     leave_pool(w, page)
+    if h.levels:
+        size = clen if w.levels[h.above].compressed else 4096
+        h.decompressed += size == 4096
+        h.writeback_pages += 1
+        h.writeback_bytes += size
+        send_down(w, page, h.above)
+        return h.disk_busy
     w.pages[page].place = DISK
     size = clen if compressed else 4096
     if not compressed:

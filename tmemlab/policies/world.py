@@ -21,7 +21,7 @@ from numba.extending import (
     unbox,
 )
 
-from .layout import HOST, PAGE, SIZE_CLASS, ZSPAGE
+from .layout import HOST, KEPT, LEVEL, PAGE, SIZE_CLASS, ZSPAGE
 
 _PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
 _FRAMES_ADDRESS, _ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 14, 16, ZSPAGE.itemsize
@@ -36,6 +36,8 @@ FIELDS = {
     "lengths": np.dtype(np.int64),
     "frames": np.dtype(np.int32),
     "zspages": ZSPAGE,
+    "levels": LEVEL,
+    "kept": KEPT,
 }
 """The arrays of a World in the order of its table."""
 
@@ -54,6 +56,8 @@ class World:
         lengths: npt.NDArray[np.int64],
         frames: npt.NDArray[np.int32],
         zspages: npt.NDArray[Any],
+        levels: npt.NDArray[Any],
+        kept: npt.NDArray[Any],
     ) -> None:
         self.host = host.view(np.recarray)[0]
         """Record of HOST."""
@@ -73,7 +77,13 @@ class World:
         """int32, a page: the zspage that holds its object, while it is in the pool."""
         self.zspages = zspages
         """Records of ZSPAGE, then the heads of the fullness groups of every class."""
-        arrays: tuple[npt.NDArray[Any], ...] = (host, pages, classes, class_of, p, own, lengths, frames, zspages)
+        self.levels = levels
+        """Records of LEVEL: the backing stores from top to bottom, without the pool."""
+        self.kept = kept
+        """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
+        arrays: tuple[npt.NDArray[Any], ...] = (
+            host, pages, classes, class_of, p, own, lengths, frames, zspages, levels, kept,
+        )  # fmt: skip
         for array, dtype in zip(arrays, FIELDS.values(), strict=True):
             if array.dtype != dtype or not array.flags.c_contiguous:
                 raise TypeError(f"a World needs contiguous arrays of {dtype}, not {array.dtype}")

@@ -16,6 +16,7 @@ from ..units import PAGE_SIZE, parse_size_or_share
 from .host import Host, build_host
 from .prepare import Columns, next_loads, prepare
 from .score import Score, StormPlan, score
+from .stack import Stack, parse_stack
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Comparison:
     host: Host
     plan: StormPlan
     pool_bytes: int | None
+    stack: str | None
     scores: list[Score]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,9 +55,15 @@ class Comparison:
                 "seed": self.plan.seed,
                 "storms": self.plan.storms,
                 "disk": self.host.disk.name,
+                "stack": self.stack,
             },
             "policies": [row.as_json() for row in self.scores],
         }
+
+
+def _stack_of(policy: Policy, text: str | None, host: Host, disk: str) -> Stack | None:
+    wanted = text or policy.stack()
+    return parse_stack(wanted, host.ram * PAGE_SIZE, disk) if wanted else None
 
 
 def compare(
@@ -66,14 +74,16 @@ def compare(
     pool: str | None = None,
     plan: StormPlan | None = None,
     disk: str = "ssd",
+    stack: str | None = None,
     threads: int | None = None,
     allow_lossy: bool = False,
     on_done: Callable[[Score], None] | None = None,
 ) -> Comparison:
     """Replay the trace at ``path`` through each policy; the default ones where none is given.
 
-    pool: a size or a percentage of RAM that limits every pool which has a limit. on_done is called, in any
-    order, as policies finish. The scores do not depend on the number of threads.
+    pool: a size or a percentage of RAM that limits every pool which has a limit. stack: the backing stores, as
+    :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. on_done is called,
+    in any order, as policies finish. The scores do not depend on the number of threads.
     """
     plan = plan or StormPlan()
     trace = Trace.open(path)
@@ -94,7 +104,12 @@ def compare(
             )
     host = build_host(trace, ram_bytes, disk)
     columns = prepare(trace)
+    stacks = [_stack_of(policy, stack, host, disk) for policy in policies]
+    if stack and access:
+        raise InvalidInputError(f"{trace.path} is a trace of page accesses: a stack needs swap traffic")
     pool_bytes = parse_size_or_share(pool, host.ram * PAGE_SIZE) if pool else None
+    if pool_bytes is None and stack and stacks[0]:
+        pool_bytes = stacks[0].pool_bytes
     if pool_bytes is not None and not 0 < pool_bytes <= host.ram * PAGE_SIZE:
         raise InvalidInputError(f"--pool {pool} is not between nothing and all of RAM")
     limited = [p.with_pool(pool_bytes, host.ram * PAGE_SIZE) if pool_bytes else p for p in policies]
@@ -106,8 +121,10 @@ def compare(
     cancelled = Event()
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool_of_threads:
         running = [
-            pool_of_threads.submit(score, columns, host, policy, plan, future, cancelled=cancelled)
-            for policy in limited
+            pool_of_threads.submit(
+                score, columns, host, policy, plan, future, cancelled=cancelled, stack=backing
+            )
+            for policy, backing in zip(limited, stacks, strict=True)
         ]
         try:
             for done in as_completed(running):
@@ -119,4 +136,4 @@ def compare(
                 waiting.cancel()
             raise
         scores = [done.result() for done in running]
-    return Comparison(trace, columns, host, plan, pool_bytes, scores)
+    return Comparison(trace, columns, host, plan, pool_bytes, stack, scores)

@@ -12,18 +12,21 @@ from ..policies.interface import (
     ABSENT,
     ACCEPT,
     ASKED,
+    BYPASS,
     DISK,
     HOOK_TYPE,
     NEVER,
     ORDINARY,
     POOL,
     REJECT,
+    REMOTE,
     RESIDENT,
     WORLD,
     ZERO,
 )
 from ..policies.layout import SAME_FILLED_LENGTH
-from ..policies.mechanics import disk_write, enter_pool, free_pages, has_more_than, leave_pool
+from ..policies.mechanics import enter_pool, free_pages, has_more_than, leave_pool, swap_to_store
+from ..policies.stores import enter, is_over, leave, pop_oldest, read
 from ..policies.world import prefetch_frame, prefetch_page, prefetch_zspage
 
 # isort: split
@@ -32,6 +35,7 @@ from numba import njit, types
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
 _W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
+_W_REMOTE = _W_UNKNOWN + 1  # no kernel that was recorded has it
 
 _FAR, _NEAR = 16, 8
 """Events ahead at which records, and then their neighbours, are prefetched."""
@@ -49,16 +53,57 @@ def record_latency(histogram: Any, latency_ns: int, loads: int = 1) -> None:
 
 
 @njit(cache=True)
+def _forget(w: Any, page: int, place: int) -> None:
+    """A copy that is not in the pool is of no use any more."""
+    if place == RESIDENT:
+        w.host.resident -= 1
+        w.host.base_free += 1
+    elif w.host.levels and place in (DISK, REMOTE):
+        leave(w, page)
+    w.pages[page].place = ABSENT
+
+
+@njit(cache=True)
+def _turn_away(w: Any, page: int, level: int) -> int:
+    """The pool does not take ``page``: a store below it does or, when those are full, nothing."""
+    h = w.host
+    swap_to_store(w, page, level)
+    if w.pages[page].place == RESIDENT:
+        h.refused += 1
+    else:
+        h.rejected += 1
+    return _W_REJECTED
+
+
+@njit(cache=True)
+def _pass_down(w: Any, page: int, store: Any) -> int:
+    """A stack with stores above the pool: the page enters the first, what that pushes out goes on."""
+    h = w.host
+    enter(w, page, 0)
+    for level in range(h.above):
+        while is_over(w, level):
+            victim = pop_oldest(w, level)
+            if level + 1 < h.above:
+                enter(w, victim, level + 1)
+                continue
+            verdict = store(w, victim) if has_more_than(w, 0) else REJECT
+            if verdict == ACCEPT:
+                enter_pool(w, victim)
+                h.compressed += 1
+            else:
+                swap_to_store(w, victim, h.levels - 1 if verdict == BYPASS else h.above)
+    h.accepted += 1
+    return _W_REMOTE
+
+
+@njit(cache=True)
 def _swap_out_zeros(w: Any, page: int, store: Any) -> int:
     """A page of zero bytes: no memory and no I/O, unless the policy is asked and rejects it."""
     h = w.host
     w.pages[page].clen = 0
     w.pages[page].place = ABSENT
     if h.zeros == ASKED and store(w, page) == REJECT:
-        h.rejected += 1
-        w.pages[page].place = DISK
-        disk_write(w, 4096)
-        return _W_REJECTED
+        return _turn_away(w, page, h.above)
     w.pages[page].place = ZERO
     h.zero_stores += 1
     return _W_ZERO
@@ -76,15 +121,16 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     place = w.pages[page].place
     if place == POOL:
         leave_pool(w, page)
-    elif place == RESIDENT:
-        h.resident -= 1
-        h.base_free += 1
+    elif place != ABSENT:
+        _forget(w, page, place)
     if clen == 0:
         if h.zeros != ORDINARY:
             return _swap_out_zeros(w, page, store)
         clen = SAME_FILLED_LENGTH
     w.pages[page].clen = clen
     w.pages[page].place = ABSENT
+    if h.above:
+        return _pass_down(w, page, store)
     verdict = store(w, page) if has_more_than(w, 0) else REJECT
     if verdict == ACCEPT:
         enter_pool(w, page)
@@ -92,15 +138,37 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
         h.compressed += 1
         return _W_POOL
     if verdict == REJECT:
-        h.rejected += 1
-        w.pages[page].place = DISK
-        disk_write(w, 4096)
-        return _W_REJECTED
+        return _turn_away(w, page, h.above)
+    if verdict == BYPASS:
+        return _turn_away(w, page, h.levels - 1)
     h.refused += 1
     h.resident += 1
     h.base_free -= 1
     w.pages[page].place = RESIDENT
     return _W_REJECTED
+
+
+@njit(cache=True)
+def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram: Any) -> int:
+    """A page comes back from one of the stores of a stack; where it was (a Where code)."""
+    h = w.host
+    # In no store: swapped out before the trace began, to where nobody knows. The last one had it, then.
+    level, size = h.levels - 1, 4096
+    if place != ABSENT:
+        level, size = w.kept[page].level, w.kept[page].size
+    latency = read(w, level, size)
+    w.levels[level].loads += 1
+    if size < 4096:
+        latency += costs[1]
+        h.decompressed += 1
+    record_latency(histogram, costs[0] + latency)
+    if place != ABSENT and not flags & _COPY_STAYS:
+        leave(w, page)
+    if w.levels[level].kind == REMOTE:
+        h.loads_remote += 1
+        return _W_REMOTE
+    h.loads_disk += 1
+    return _W_DISK
 
 
 @njit(cache=True)
@@ -133,6 +201,8 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
             h.base_free += 1
             w.pages[page].place = ABSENT
         return _W_POOL
+    if h.levels:
+        return _read_back(w, page, place, flags, costs, histogram)
     h.loads_disk += 1
     h.disk_read += 4096
     queued = min(max(h.disk_busy - h.now, 0), h.disk_queue_ns)
@@ -266,14 +336,13 @@ def run(
             where = swap_in(w, p, flags[i], load, costs, histogram)
         else:
             place = w.pages[p].place
+            where = _W_UNKNOWN
             if place == POOL:
                 leave_pool(w, p)
-            elif place == RESIDENT:
-                h.resident -= 1
-                h.base_free += 1
-            w.pages[p].place = ABSENT
+                where = _W_POOL
+            elif place != ABSENT:
+                _forget(w, p, place)
             h.invalidates += 1
-            where = _W_UNKNOWN
         if wants_found:
             found[i] = where
         i += 1

@@ -15,6 +15,7 @@ from .engine import LATENCY_BUCKETS, record_latency, run, run_accesses
 from .host import Host
 from .oom import OomRisk, assess
 from .prepare import Columns
+from .stack import Stack
 from .storm import storm
 from .world import State
 
@@ -46,6 +47,8 @@ class Score:
     load_latency_us: dict[str, float | None]
     cpu_s: dict[str, float]
     oom: OomRisk
+    levels: list[dict[str, Any]]
+    """The backing stores of a stack, from top to bottom, without the pool."""
     headroom_bytes: float
     """Free memory and page cache above the min watermark, at the worst 1 % of the samples, no storm."""
     limit_hits: int
@@ -77,6 +80,7 @@ class Score:
             "device_bytes": self.device_bytes,
             "load_latency_us": self.load_latency_us,
             "cpu_s": self.cpu_s,
+            "levels": self.levels,
             "oom": self.oom.as_json(),
             "headroom_bytes": {"p1": self.headroom_bytes},
             "limit_hits": self.limit_hits,
@@ -101,6 +105,27 @@ def storm_moments(duration_ns: int, plan: StormPlan) -> npt.NDArray[np.int64]:
     return np.sort(dice.integers(0, max(duration_ns, 1), plan.storms))
 
 
+def _levels(state: State, stack: Stack | None) -> list[dict[str, Any]]:
+    """What each backing store of a stack holds and did."""
+    if stack is None:
+        return []
+    return [
+        {
+            "kind": level.kind,
+            "capacity_bytes": level.capacity or None,
+            "compressed": level.compressed,
+            "entered_pages": int(row["entered"]),
+            "held_pages": int(row["pages"]),
+            "held_bytes": int(row["bytes"]),
+            "peak_bytes": int(row["peak"]),
+            "loads": int(row["loads"]),
+            "read_bytes": int(row["read"]),
+            "written_bytes": int(row["written"]),
+        }
+        for level, row in zip(stack.levels, state.levels, strict=True)
+    ]
+
+
 def score(
     columns: Columns,
     host: Host,
@@ -109,8 +134,9 @@ def score(
     next_load: npt.NDArray[np.int64] | None = None,
     keep_found: bool = False,
     cancelled: Event | None = None,
+    stack: Stack | None = None,
 ) -> Score:
-    """Replay the whole trace through one policy.
+    """Replay the whole trace through one policy, in front of one disk or of a stack of backing stores.
 
     next_load: from :func:`.prepare.next_loads`, for a policy with ``needs_future``. Storms are skipped for
     an access trace, which has no host. Raises TmemlabError soon after ``cancelled`` is set.
@@ -121,8 +147,8 @@ def score(
     duration = int(columns.t[-1])
     moments = storm_moments(duration, plan) if plan.storms and not access else np.zeros(0, np.int64)
     most_anonymous = int(np.minimum(host.anonymous, host.balance[:, 3]).max()) if len(moments) else 0
-    state = State.at_start(columns, host, policy, most_anonymous)
-    scratch = State(columns, host, policy, most_anonymous) if len(moments) else None
+    state = State.at_start(columns, host, policy, most_anonymous, stack)
+    scratch = State(columns, host, policy, most_anonymous, stack) if len(moments) else None
     lengths = columns.lengths[(np.arange(most_anonymous) * 2654435761 % 2**32) * len(columns.lengths) >> 32]
     costs = np.array([host.costs.fault, host.costs.decompress], np.int64)
     histogram = np.zeros(LATENCY_BUCKETS, np.int64)
@@ -198,6 +224,7 @@ def score(
             "decompress": int(h.decompressed) * host.costs.decompress / 1e9,
         },
         oom=assess(outcomes, host.ram, plan.fraction),
+        levels=_levels(state, stack),
         headroom_bytes=float(np.percentile(room, 1)),
         limit_hits=int(h.limit_hits),
         pressure={

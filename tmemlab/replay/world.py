@@ -17,10 +17,13 @@ from ..policies.interface import (
     Policy,
     World,
 )
+from ..policies.layout import KEPT, LEVEL
+from ..policies.stores import make_lists, send_down
 from ..policies.zspages import GROUPS, make_heads
 from .engine import follow_samples, swap_out
 from .host import Host
 from .prepare import Columns
+from .stack import Stack
 from .zpool import tables
 
 
@@ -30,10 +33,18 @@ def _preload(w: Any, pages: Any, lengths: Any, store: Any) -> None:
         swap_out(w, pages[i], lengths[i], store)
 
 
+@njit(cache=True, nogil=True)
+def _fill_last_store(w: Any, pages: Any) -> None:
+    for i in range(pages.shape[0]):
+        send_down(w, pages[i], w.host.levels - 1)
+
+
 class State:
     """A world and the arrays behind it, so that it can be copied into another of the same shape."""
 
-    def __init__(self, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> None:
+    def __init__(
+        self, columns: Columns, host: Host, policy: Policy, storm_pages: int, stack: Stack | None = None
+    ) -> None:
         total = columns.pages + storm_pages + LISTS
         self.host = np.zeros(1, HOST)
         self.pages = np.zeros(total, PAGE)
@@ -44,17 +55,22 @@ class State:
         self.frames = np.zeros(total, np.int32)
         # At worst every object has a zspage of its own.
         self.zspages = np.zeros(total + len(self.classes) * GROUPS, ZSPAGE)
+        self.levels = stack.table() if stack else np.zeros(0, LEVEL)
+        self.kept = np.zeros(total + len(self.levels) if stack else 0, KEPT)
         self.world = World(
             self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
-            self.frames, self.zspages,
+            self.frames, self.zspages, self.levels, self.kept,
         )  # fmt: skip
         h = self.world.host
+        h.levels, h.above = len(self.levels), stack.above if stack else 0
         h.buddies, h.chunks, h.zeros = buddies, chunks, policy.zeros()
 
     @classmethod
-    def at_start(cls, columns: Columns, host: Host, policy: Policy, storm_pages: int) -> "State":
+    def at_start(
+        cls, columns: Columns, host: Host, policy: Policy, storm_pages: int, stack: Stack | None = None
+    ) -> "State":
         """What the trace found: pages already on disk or in the pool when it began."""
-        state = cls(columns, host, policy, storm_pages)
+        state = cls(columns, host, policy, storm_pages, stack)
         h, pages = state.world.host, state.pages
         heads = np.arange(len(pages) - LISTS, len(pages))
         pages["prev"][heads] = pages["next"][heads] = heads
@@ -69,27 +85,30 @@ class State:
         h.cgroups = min(int(columns.cgroup_of_page.max(initial=0)) + 1, LISTS)
         h.trace_pages = columns.pages
         h.accesses = columns.kind == "access"
-        h.disk_page_ns = host.disk.page_ns
-        h.disk_latency_ns = host.disk.latency_ns
-        h.disk_queue_ns = host.disk.queue_depth * host.disk.page_ns
+        below = stack.levels[stack.above] if stack else host.disk
+        h.disk_page_ns = below.page_ns
+        h.disk_latency_ns = below.latency_ns
+        h.disk_queue_ns = below.queue_depth * below.page_ns
+        make_lists(state.world)
         follow_samples(state.world, 0, host.balance)
         first = columns.first_seen_in
-        pages["place"][: columns.pages][first == Where.DISK] = DISK
+        outside = np.flatnonzero(first == Where.DISK)
+        if stack:
+            _fill_last_store(state.world, outside)
+        else:
+            pages["place"][outside] = DISK
         pages["place"][: columns.pages][first == Where.ZERO] = ZERO
         inside = np.flatnonzero(first == Where.POOL)
         if len(inside) and columns.kind == "swap":
             lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // len(inside)]
             _preload(state.world, inside, lengths, type(policy).store.native)
-            for counter in (
-                "accepted",
-                "rejected",
-                "refused",
-                "compressed",
-                "disk_written",
-                "limit_hits",
-                "disk_busy",
-            ):
-                state.host[counter] = 0
+        for counter in (
+            "accepted", "rejected", "refused", "compressed", "decompressed", "disk_written", "disk_read",
+            "limit_hits", "disk_busy", "writeback_pages", "writeback_bytes",
+        ):  # fmt: skip
+            state.host[counter] = 0
+        for counter in ("busy", "written", "read", "entered"):
+            state.levels[counter] = 0
         return state
 
     def copy_from(self, other: "State") -> None:
@@ -100,6 +119,8 @@ class State:
         self.own[:] = other.own
         self.lengths[:] = other.lengths
         self.frames[:] = other.frames
+        self.levels[:] = other.levels
+        self.kept[:] = other.kept
         used, heads = int(other.host["fresh_zspage"][0]), len(self.classes) * GROUPS
         self.zspages[:used] = other.zspages[:used]
         self.zspages[-heads:] = other.zspages[-heads:]

@@ -7,8 +7,7 @@ from typing import Any
 from numba import njit
 
 from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, RESIDENT, Policy, hook, param, register
-from ..layout import DISK
-from ..mechanics import disk_write, free_pages, oldest, pull_back, push_tail, unlink
+from ..mechanics import free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
 
 LIMIT, INTERVAL_NS, DOWN, UP, RESERVE, RESERVED = range(6)
 HYSTERESIS, INERTIA, RESETS, SHRINKS, BALLOONS, COMPRESS = range(6, 12)
@@ -134,10 +133,9 @@ def pressure(w: Any, need: int) -> int:
         unlink(w, page)
         if w.pages[page].place != RESIDENT:
             continue  # it was loaded or freed since
-        w.pages[page].place = DISK
         h.resident -= 1
         h.base_free += 1
-        disk_write(w, 4096)
+        swap_to_store(w, page, h.above)
         freed += 1
     return freed
 
