@@ -11,7 +11,7 @@ from .common import check_thresholds, fail_if_option, json_option, on_terminal, 
 @click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "-p", "--policy", "policies", multiple=True, metavar="NAME[:key=value,...]",
+    "-p", "--policy", "policies", multiple=True, metavar="NAME|FILE.py[:key=value,...]",
     help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
 )  # fmt: skip
 @click.option("--ram", type=size, metavar="SIZE", help="RAM of the host to replay on. Default: as recorded.")
@@ -53,6 +53,7 @@ def command(
     \b
     tmemlab replay
     tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
+    tmemlab replay /tmp/trace -p zswap.v6_18 -p ./mine.py:max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json
     tmemlab replay -p zswap.v6_18 --stack ram:5%,remote:1G@25us,disk@nvme
     tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
@@ -60,13 +61,13 @@ def command(
     from contextlib import nullcontext
 
     from ..datasets.bundled import default_trace
-    from ..policies.catalogue import parse_policy
+    from ..policies.catalogue import parse_policies
     from ..replay.compare import compare
     from ..replay.report import print_comparison, write_html
     from ..replay.score import Score, StormPlan
 
     thresholds = parse_thresholds(fail_if)
-    chosen = [parse_policy(text) for text in policies]
+    chosen = [policy for text in policies for policy in parse_policies(text)]
     path = trace or default_trace()
     finished: list[Score] = []
     status: Any = nullcontext()

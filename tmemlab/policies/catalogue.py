@@ -4,12 +4,14 @@ import contextlib
 import importlib.util
 import pkgutil
 import re
+from pathlib import Path
 
 from .. import policies
 from ..errors import InvalidInputError
 from .interface import REGISTRY, Policy
 
 _NAME = re.compile(r"[a-z]+\.[a-z0-9_]+")
+_FILE = re.compile(r"(?P<file>.*?\.py)(?:::(?P<name>[^:]*))?(?::(?P<settings>[^:].*)?)?")
 
 DEFAULTS = (
     "bounds.none", "bounds.unbounded", "bounds.clairvoyant",
@@ -26,6 +28,11 @@ def all_policies() -> dict[str, type[Policy]]:
     for module in pkgutil.walk_packages(policies.__path__, policies.__name__ + "."):
         importlib.import_module(module.name)
     return dict(sorted(REGISTRY.items()))
+
+
+def built_in() -> dict[str, type[Policy]]:
+    """Those of this package: without policies from files of somebody's own."""
+    return {n: p for n, p in all_policies().items() if p.__module__.startswith(policies.__name__ + ".")}
 
 
 def find_policy(name: str) -> type[Policy]:
@@ -47,21 +54,65 @@ def find_policy(name: str) -> type[Policy]:
 
 
 def parse_policy(text: str) -> Policy:
-    """A policy from ``zswap.v6_18`` or ``zswap.v6_18:max_pool_percent=10,shrinker=on``."""
+    """A policy from ``zswap.v6_18``, ``zswap.v6_18:max_pool_percent=10,shrinker=on`` or ``./mine.py``.
+
+    InvalidInputError also where a file holds several: ``./mine.py::family.name`` chooses.
+    """
+    chosen = parse_policies(text)
+    if len(chosen) > 1:
+        names = ", ".join(policy.name for policy in chosen)
+        raise InvalidInputError(f"{text!r} holds several policies, {names}: choose one as FILE::NAME")
+    return chosen[0]
+
+
+def parse_policies(text: str) -> list[Policy]:
+    """The same; a file without ``::NAME`` gives every policy in it, all with these settings."""
+    kinds, settings = select(text)
+    return [configure(kind, settings, text) for kind in kinds]
+
+
+def select(text: str) -> tuple[list[type[Policy]], str]:
+    """The policies that ``text`` names, and the settings that follow."""
+    match = _FILE.fullmatch(text.strip())
+    if match:
+        from .userfile import load_policies
+
+        found = load_policies(Path(match["file"]).expanduser())
+        if match["name"] is not None:
+            chosen = [kind for kind in found if kind.name == match["name"]]
+            if not chosen:
+                has = ", ".join(kind.name for kind in found)
+                raise InvalidInputError(f"{match['file']} has no policy {match['name']!r}: it has {has}")
+            found = chosen
+        return found, match["settings"] or ""
     name, _, settings = text.partition(":")
-    policy = find_policy(name.strip())
-    types: dict[str, type[str | int | float]] = {p.name: type(p.default) for p in policy.params()}
-    values: dict[str, str | int | float] = {}
+    if "/" in name:
+        raise InvalidInputError(f"{name!r} is not a policy: a policy file ends in .py")
+    return [find_policy(name.strip())], settings
+
+
+def split_settings(settings: str, text: str) -> dict[str, str]:
+    """``a=1,b=on`` as a dictionary of texts; ``text`` is what to show when it is not of that form."""
+    values: dict[str, str] = {}
     for setting in filter(None, settings.split(",")):
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
             raise InvalidInputError(f"{text!r}: {setting!r} is not of the form key=value")
+        values[key] = value
+    return values
+
+
+def configure(kind: type[Policy], settings: str, text: str) -> Policy:
+    """A policy with ``settings``; InvalidInputError names the parameter that it has not, or that does not fit."""
+    types: dict[str, type[str | int | float]] = {p.name: type(p.default) for p in kind.params()}
+    values: dict[str, str | int | float] = {}
+    for key, value in split_settings(settings, text).items():
         if key not in types:
             has = ", ".join(types) or "none"
-            raise InvalidInputError(f"{name} has no parameter {key!r}: it has {has}")
+            raise InvalidInputError(f"{kind.name} has no parameter {key!r}: it has {has}")
         try:
             values[key] = value if types[key] is str else types[key](value)
         except ValueError:
-            kind = "a whole number" if types[key] is int else "a number"
-            raise InvalidInputError(f"{name}: {key}={value} is not {kind}") from None
-    return policy(**values)
+            wanted = "a whole number" if types[key] is int else "a number"
+            raise InvalidInputError(f"{kind.name}: {key}={value} is not {wanted}") from None
+    return kind(**values)
