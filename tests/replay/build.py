@@ -48,7 +48,8 @@ def host(
 ) -> Host:
     """A host whose memory does not change by itself; sizes in pages."""
     balance = np.array([[0, ram if free is None else free, file, swap]], np.int64)
-    return Host(ram, ram, *marks, balance, np.array([anon], np.int64), DISKS[disk], costs or Costs())
+    return Host(ram, ram, *marks, balance, np.array([anon], np.int64), DISKS[disk], costs or Costs(),
+                balance[:, 1].copy())  # fmt: skip
 
 
 def replay(cols: Columns, policy: str | Policy, on: Host | None = None, **plan: Any) -> Score:

@@ -24,7 +24,15 @@ from .common import check_thresholds, fail_if_option, json_option, on_terminal, 
 @click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
 @click.option("--stack", metavar="STORES",
-              help="Backing stores from top to bottom, such as ram:2G,remote:4G@25us,disk@nvme.")  # fmt: skip
+              help="Backing stores from top to bottom, such as ram:2G,remote:4G@25us,disk.")
+@click.option("--loop", type=click.Choice(["auto", "open", "closed"]), default="auto", show_default=True,
+              help="closed: a resident set in front of the pool makes the stores and loads itself.")  # fmt: skip
+@click.option("--compression", type=click.FloatRange(1, 128), default=3.0, show_default=True,
+              help="How well the pages of an access trace compress, in a closed loop.")  # fmt: skip
+@click.option("--file-floor", type=size, default="0", metavar="SIZE",
+              help="Page cache that is never given up. Default: none.")  # fmt: skip
+@click.option("--calls", metavar="PROFILE",
+              help="Price the calls into the pool's owner by batch size: bare, xen-hypercall or kvm-vmexit.")
 @click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
@@ -40,6 +48,10 @@ def command(
     seed: int,
     disk: str,
     stack: str | None,
+    loop: str,
+    compression: float,
+    file_floor: int,
+    calls: str | None,
     threads: int | None,
     allow_lossy: bool,
     html_file: str | None,
@@ -56,6 +68,7 @@ def command(
     tmemlab replay /tmp/trace -p zswap.v6_18 -p ./mine.py:max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json
     tmemlab replay -p zswap.v6_18 --stack ram:5%,remote:1G@25us,disk@nvme
+    tmemlab replay -p tmem.frontswap --calls kvm-vmexit
     tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
     """
     from contextlib import nullcontext
@@ -85,8 +98,8 @@ def command(
 
     with status:
         result = compare(
-            path, chosen, ram_bytes=ram, pool=pool, disk=disk, stack=stack, threads=threads,
-            on_done=on_done,
+            path, chosen, ram_bytes=ram, pool=pool, disk=disk, stack=stack, loop=loop, calls=calls,
+            compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
             plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
         )  # fmt: skip
     if json_file:

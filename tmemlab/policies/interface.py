@@ -189,6 +189,8 @@ class Policy:
     """Lists that remember pages which are not in the pool; all other lists hold pages that are."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
+    synchronous: ClassVar[bool] = False
+    """A swap device that answers at once, as zram does: the kernel reads nothing ahead from it."""
     store: ClassVar[Hook]
     load: ClassVar[Hook] = load_drops
     wake: ClassVar[Hook] = never_wakes

@@ -13,7 +13,9 @@ from ..errors import InvalidInputError, TraceError
 from ..policies.catalogue import ACCESS_DEFAULTS, DEFAULTS, parse_policy
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE, parse_size_or_share
+from .calls import parse_profile
 from .host import Host, build_host
+from .loops import closed_inputs
 from .prepare import Columns, next_loads, prepare
 from .score import Score, StormPlan, score
 from .stack import Stack, parse_stack
@@ -29,6 +31,8 @@ class Comparison:
     plan: StormPlan
     pool_bytes: int | None
     stack: str | None
+    closed: bool
+    """A resident set stood in front of the pool."""
     scores: list[Score]
 
     def as_json(self) -> dict[str, Any]:
@@ -56,6 +60,7 @@ class Comparison:
                 "storms": self.plan.storms,
                 "disk": self.host.disk.name,
                 "stack": self.stack,
+                "loop": "closed" if self.closed else "open",
             },
             "policies": [row.as_json() for row in self.scores],
         }
@@ -64,6 +69,19 @@ class Comparison:
 def _stack_of(policy: Policy, text: str | None, host: Host, disk: str) -> Stack | None:
     wanted = text or policy.stack()
     return parse_stack(wanted, host.ram * PAGE_SIZE, disk) if wanted else None
+
+
+def is_closed(loop: str, access: bool, policies: Sequence[Policy], host: Host) -> bool:
+    """Whether a resident set stands in front of the pool.
+
+    By itself it does where an access trace meets a policy that is not just an order, and where a swap trace
+    of a host that was short of memory is replayed with more of it.
+    """
+    if loop != "auto":
+        return loop == "closed"
+    if access:
+        return not all(policy.takes_accesses for policy in policies)
+    return host.ram > host.recorded_ram and host.was_short
 
 
 def compare(
@@ -75,6 +93,10 @@ def compare(
     plan: StormPlan | None = None,
     disk: str = "ssd",
     stack: str | None = None,
+    loop: str = "auto",
+    calls: str | None = None,
+    compression: float = 3.0,
+    file_floor: int = 0,
     threads: int | None = None,
     allow_lossy: bool = False,
     on_done: Callable[[Score], None] | None = None,
@@ -82,8 +104,10 @@ def compare(
     """Replay the trace at ``path`` through each policy; the default ones where none is given.
 
     pool: a size or a percentage of RAM that limits every pool which has a limit. stack: the backing stores, as
-    :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. on_done is called,
-    in any order, as policies finish. The scores do not depend on the number of threads.
+    :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. loop:
+    open, closed, or auto. calls: a profile, as :mod:`.calls` has them. compression: of the pages of an access
+    trace in a closed loop. file_floor: bytes of page cache that are never given up. on_done is called, in any
+    order, as policies finish. The scores do not depend on the number of threads.
     """
     plan = plan or StormPlan()
     trace = Trace.open(path)
@@ -95,18 +119,30 @@ def compare(
     access = trace.manifest.kind == "access"
     if not policies:
         policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
-    if access:
-        unfit = [policy.name for policy in policies if not policy.takes_accesses]
-        if unfit:
-            raise InvalidInputError(
-                f"{', '.join(unfit)} runs on swap traffic, and {trace.path} is a trace of page accesses: "
-                "choose order.* or bounds.clairvoyant"
-            )
-    host = build_host(trace, ram_bytes, disk)
+    profile = parse_profile(calls) if calls else None
+    host = build_host(trace, ram_bytes, disk, file_floor=file_floor)
     columns = prepare(trace)
+    closed = None
+    if is_closed(loop, access, policies, host):
+        clairvoyant = [policy.name for policy in policies if policy.needs_future]
+        if clairvoyant:
+            raise InvalidInputError(
+                f"{', '.join(clairvoyant)} must know the loads beforehand, and a closed loop makes them as it "
+                "goes: leave it out, or replay with --loop open"
+            )
+        closed = closed_inputs(trace, columns, host, compression)
+    elif access and (unfit := [policy.name for policy in policies if not policy.takes_accesses]):
+        raise InvalidInputError(
+            f"{', '.join(unfit)} runs behind a resident set: replay the page accesses of {trace.path} "
+            "with --loop closed"
+        )
+    if access and closed is None and (stack or profile):
+        raise InvalidInputError(
+            f"{trace.path} is a trace of page accesses: --stack and --calls need swap traffic, or --loop closed"
+        )
+    if profile and access:
+        raise InvalidInputError(f"{trace.path} is a trace of page accesses: --calls needs recorded swap traffic")
     stacks = [_stack_of(policy, stack, host, disk) for policy in policies]
-    if stack and access:
-        raise InvalidInputError(f"{trace.path} is a trace of page accesses: a stack needs swap traffic")
     pool_bytes = parse_size_or_share(pool, host.ram * PAGE_SIZE) if pool else None
     if pool_bytes is None and stack and stacks[0]:
         pool_bytes = stacks[0].pool_bytes
@@ -122,7 +158,16 @@ def compare(
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool_of_threads:
         running = [
             pool_of_threads.submit(
-                score, columns, host, policy, plan, future, cancelled=cancelled, stack=backing
+                score,
+                columns,
+                host,
+                policy,
+                plan,
+                future,
+                cancelled=cancelled,
+                stack=backing,
+                closed=closed,
+                calls=profile,
             )
             for policy, backing in zip(limited, stacks, strict=True)
         ]
@@ -136,4 +181,4 @@ def compare(
                 waiting.cancel()
             raise
         scores = [done.result() for done in running]
-    return Comparison(trace, columns, host, plan, pool_bytes, stack, scores)
+    return Comparison(trace, columns, host, plan, pool_bytes, stack, closed is not None, scores)

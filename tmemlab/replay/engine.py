@@ -4,7 +4,6 @@ Everything it touches is a flat array. One event reads its columns in order and 
 Memory balance, timers and storms are looked at only when their moment has come.
 """
 
-from math import frexp
 from typing import Any
 
 from ..datasets.schema import Flag, Op, Where
@@ -28,6 +27,7 @@ from ..policies.layout import SAME_FILLED_LENGTH
 from ..policies.mechanics import enter_pool, free_pages, has_more_than, leave_pool, swap_to_store
 from ..policies.stores import enter, is_over, leave, pop_oldest, read
 from ..policies.world import prefetch_frame, prefetch_page, prefetch_zspage
+from .latency import record_latency
 
 # isort: split
 from numba import njit, types
@@ -40,20 +40,8 @@ _W_REMOTE = _W_UNKNOWN + 1  # no kernel that was recorded has it
 _FAR, _NEAR = 16, 8
 """Events ahead at which records, and then their neighbours, are prefetched."""
 
-LATENCY_BUCKETS = 40 * 8
-"""Histogram of load latencies: eight steps a power of two, ns."""
-
-
 @njit(cache=True)
-def record_latency(histogram: Any, latency_ns: int, loads: int = 1) -> None:
-    """Count loads in the bucket of their latency."""
-    fraction, exponent = frexp(float(latency_ns))  # latency = fraction x 2^exponent, 0.5 <= fraction < 1
-    bucket = max(exponent - 4, 0) * 8 + max(int(fraction * 16) - 8, 0)
-    histogram[min(bucket, histogram.shape[0] - 1)] += loads
-
-
-@njit(cache=True)
-def _forget(w: Any, page: int, place: int) -> None:
+def forget(w: Any, page: int, place: int) -> None:
     """A copy that is not in the pool is of no use any more."""
     if place == RESIDENT:
         w.host.resident -= 1
@@ -122,7 +110,7 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     if place == POOL:
         leave_pool(w, page)
     elif place != ABSENT:
-        _forget(w, page, place)
+        forget(w, page, place)
     if clen == 0:
         if h.zeros != ORDINARY:
             return _swap_out_zeros(w, page, store)
@@ -175,14 +163,14 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
 def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any) -> int:
     """One page comes back; where it was found (a Where code).
 
-    costs: int64 [fault ns, decompress ns].
+    costs: int64 [fault ns, decompress ns]. The histogram takes what comes from a device; loads from the pool
+    all cost the same, and are added when they have been counted.
     """
     h = w.host
     place = w.pages[page].place
     if place == POOL:
         h.loads_pool += 1
         h.decompressed += 1
-        record_latency(histogram, costs[0] + costs[1])
         # Where the recorded kernel dropped the page again without a store, its copy was still good:
         # taking it away here would invent a swap-out that never happened.
         if load(w, page) != 0 and not flags & _COPY_STAYS:
@@ -190,7 +178,6 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
         return _W_POOL
     if place == ZERO:
         h.loads_zero += 1
-        record_latency(histogram, costs[0])
         if not flags & _COPY_STAYS:
             w.pages[page].place = ABSENT
         return _W_ZERO
@@ -341,7 +328,7 @@ def run(
                 leave_pool(w, p)
                 where = _W_POOL
             elif place != ABSENT:
-                _forget(w, p, place)
+                forget(w, p, place)
             h.invalidates += 1
         if wants_found:
             found[i] = where

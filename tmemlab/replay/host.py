@@ -66,7 +66,14 @@ class Host:
     """(samples,): pages on the anonymous LRU that could be swapped out."""
     disk: Disk
     costs: Costs
+    recorded_free: npt.NDArray[np.int64]
+    """(samples,): free pages of the recorded host."""
     swappiness: int = 60
+
+    @property
+    def was_short(self) -> bool:
+        """Whether the recorded host itself ran low on memory, rather than a memory cgroup in it."""
+        return bool(self.recorded_free.min() < 2 * self.watermark_high * self.recorded_ram // self.ram)
 
 
 def watermarks(ram_pages: int) -> tuple[int, int, int]:
@@ -85,8 +92,12 @@ def _pages(samples: pa.Table, column: str) -> npt.NDArray[np.int64]:
     return filled
 
 
-def build_host(trace: Trace, ram_bytes: int | None = None, disk: str = "ssd", costs: Costs | None = None) -> Host:
+def build_host(
+    trace: Trace, ram_bytes: int | None = None, disk: str = "ssd", costs: Costs | None = None, file_floor: int = 0
+) -> Host:
     """The recorded host, or the same with ``ram_bytes`` of RAM (open loop: its other users keep theirs).
+
+    file_floor: bytes of page cache that are not given up, for what a host cannot do without.
 
     Raises InvalidInputError when those other users would not fit. A trace without samples (an access
     trace) gets a host whose memory is all free.
@@ -99,10 +110,11 @@ def build_host(trace: Trace, ram_bytes: int | None = None, disk: str = "ssd", co
     low, mid, high = watermarks(ram)
     if not len(samples):
         balance = np.array([[0, ram, 0, ram * 4]], np.int64)
-        return Host(ram, recorded, low, mid, high, balance, np.zeros(1, np.int64), DISKS[disk], costs or Costs())
+        none = np.zeros(1, np.int64)
+        return Host(ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram)
     if ram == recorded:
         low, mid, high = (int(_pages(samples, f"watermark_{name}")[0]) for name in ("min", "low", "high"))
-    file = _pages(samples, "file")
+    file = np.maximum(_pages(samples, "file") - file_floor // PAGE_SIZE, 0)
     free_without_pool = _pages(samples, "mem_free") + _pages(samples, "pool_bytes") + (ram - recorded)
     needed = int(recorded - (_pages(samples, "mem_free") + _pages(samples, "pool_bytes") + file).min())
     if needed >= ram:
@@ -114,4 +126,7 @@ def build_host(trace: Trace, ram_bytes: int | None = None, disk: str = "ssd", co
     balance = np.ascontiguousarray(
         np.stack([samples["t"].to_numpy(), free_without_pool, file, _pages(samples, "swap_free")], axis=1)
     )
-    return Host(ram, recorded, low, mid, high, balance, anonymous, DISKS[disk], costs or Costs())
+    return Host(
+        ram, recorded, low, mid, high, balance, anonymous, DISKS[disk], costs or Costs(),
+        _pages(samples, "mem_free"),
+    )  # fmt: skip

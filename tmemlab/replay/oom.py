@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .storm import CAUSE, DEMAND, STALL, STALL_TOTAL
+from .storm import CAUSE, DEMAND, FREEZE_NS, STALL, STALL_TOTAL, TOO_SLOW
 
-CAUSES = ("survived", "pool not shrinkable", "swap full", "nothing reclaimable left", "no progress")
+CAUSES = (
+    "survived", "pool not shrinkable", "swap full", "nothing reclaimable left", "no progress", "device too slow",
+)  # fmt: skip
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -34,7 +36,10 @@ class OomRisk:
     longest_stall_s: float | None
     total_stall_s: float | None
     """The longest of all storms' times spent waiting for memory, up to the fraction."""
+    frozen: float | None
+    """Share of the storms that were not killed but stalled for a minute or more: the device was too slow."""
     causes: dict[str, int]
+    """Storms killed or frozen, by cause."""
     curve: list[tuple[float, float]]
     """(fraction, P(OOM)) in steps of 5 %."""
 
@@ -48,6 +53,7 @@ class OomRisk:
             "longest_stall_s": self.longest_stall_s,
             "total_stall_s": self.total_stall_s,
             "storms": self.storms,
+            "frozen": self.frozen,
             "causes": self.causes,
             "curve": [list(point) for point in self.curve],
         }
@@ -57,14 +63,15 @@ def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> 
     """Statistics over outcomes (storms, 5) as :func:`.storm.storm` leaves them."""
     storms = len(outcomes)
     if storms == 0:
-        return OomRisk(fraction, 0, None, None, None, None, None, {}, [])
+        return OomRisk(fraction, 0, None, None, None, None, None, None, {}, [])
     demand = np.sort(outcomes[:, DEMAND])
     killed = outcomes[:, DEMAND] < int(fraction * ram_pages)
     hits = int(killed.sum())
     tolerated = ceil(0.01 * storms) - 1
     curve = [(step / 20, float((demand < int(step * ram_pages / 20)).mean())) for step in range(1, 21)]
+    frozen = ~killed & (outcomes[:, STALL] >= FREEZE_NS)
     causes: dict[str, int] = {}
-    for cause in outcomes[killed, CAUSE]:
+    for cause in [*outcomes[killed, CAUSE], *[TOO_SLOW] * int(frozen.sum())]:
         causes[CAUSES[cause]] = causes.get(CAUSES[cause], 0) + 1
     return OomRisk(
         fraction,
@@ -74,6 +81,7 @@ def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> 
         min(float(demand[tolerated] / ram_pages), 1.0),
         float(outcomes[:, STALL].max() / 1e9),
         float(outcomes[:, STALL_TOTAL].max() / 1e9),
+        float(frozen.mean()),
         dict(sorted(causes.items())),
         curve,
     )

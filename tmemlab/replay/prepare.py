@@ -141,6 +141,23 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
     )
 
 
+def neighbours(trace: Trace, pages: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """For each page the one before and the one after it in its address space, -1 for none.
+
+    Both empty where the trace does not tell, as an imported one.
+    """
+    table = trace.table("pages")
+    if len(table) < pages:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    space, vpn = table["space"].to_numpy()[:pages], table["vpn"].to_numpy()[:pages]
+    order = np.lexsort((vpn, space)).astype(np.int32)
+    adjacent = (space[order[1:]] == space[order[:-1]]) & (vpn[order[1:]] == vpn[order[:-1]] + 1)
+    left, right = np.full(pages, -1, np.int32), np.full(pages, -1, np.int32)
+    left[order[1:][adjacent]] = order[:-1][adjacent]
+    right[order[:-1][adjacent]] = order[1:][adjacent]
+    return left, right
+
+
 def prepare(trace: Trace) -> Columns:
     """Read what a replay needs; raises TraceError for an empty or unusable trace."""
     if not len(trace):

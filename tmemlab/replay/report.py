@@ -88,6 +88,53 @@ def footing(result: Comparison) -> str:
     )
 
 
+def _plain_table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, title in enumerate(titles):
+        table.add_column(title, justify="left" if number == 0 else "right", overflow="fold")
+    return table
+
+
+def extra_tables(result: Comparison) -> list[tuple[str, Table]]:
+    """What a stack's stores, a resident set and the calls did, where there were any."""
+    tables = []
+    if any(row.levels for row in result.scores):
+        stores = _plain_table("policy", "store", "entered", "held", "peak", "loads", "written", "read")
+        for row in result.scores:
+            for level in row.levels:
+                limit = f" {format_bytes(level['capacity_bytes'])}" if level["capacity_bytes"] else ""
+                stores.add_row(
+                    label(row), level["kind"] + limit, format_count(level["entered_pages"]),
+                    format_bytes(level["held_bytes"]), format_bytes(level["peak_bytes"]),
+                    format_count(level["loads"]), format_bytes(level["written_bytes"]),
+                    format_bytes(level["read_bytes"]),
+                )  # fmt: skip
+        tables.append(("backing stores besides the pool", stores))
+    if any(row.resident for row in result.scores):
+        titles = ("hits", "first_touches", "faults", "refaults", "readahead", "readahead_hits", "starved")
+        near = _plain_table("policy", *(title.replace("_", " ") for title in titles), "stalled")
+        for row in result.scores:
+            if row.resident:
+                counts = [format_count(row.resident[title]) for title in titles]
+                near.add_row(label(row), *counts, format_duration(row.resident["stalled_s"]))
+        tables.append(("resident set in front of the pool", near))
+    for row in result.scores:
+        if row.calls:
+            calls = _plain_table("pages a call", "calls", "cycles a page", "CPU", "store waits p99", "load waits")
+            for line in row.calls["batches"]:
+                p99, cycles = line["store_delay_us"]["p99"], line["cycles_per_page"]
+                calls.add_row(
+                    str(line["batch"]), format_count(line["calls"]), "-" if cycles is None else f"{cycles:.0f}",
+                    format_duration(line["cpu_s"]), "-" if p99 is None else format_duration(p99 / 1e6),
+                    format_duration(line["load_added_us"] / 1e6),
+                )  # fmt: skip
+            profile = row.calls["profile"]
+            tables.append(
+                (f"{label(row)}: calls, {profile['name']} at {profile['call_cycles']} cycles each", calls)
+            )
+    return tables
+
+
 def print_comparison(result: Comparison) -> None:
     """The table, to stdout; wide enough for a pipe, fitted to a terminal."""
     console = Console(highlight=False)
@@ -95,14 +142,16 @@ def print_comparison(result: Comparison) -> None:
         console = Console(highlight=False, width=200)
     for line in heading(result):
         console.print(line, markup=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, title in enumerate(COLUMNS):
-        table.add_column(title, justify="left" if number == 0 else "right", overflow="fold")
+    table = _plain_table(*COLUMNS)
     for row in result.scores:
         table.add_row(*cells(row), style="dim" if row.name.startswith("bounds.") else None)
     console.print()
     console.print(table)
     console.print()
+    for title, extra in extra_tables(result):
+        console.print(title, markup=False)
+        console.print(extra)
+        console.print()
     console.print(footing(result), markup=False)
 
 

@@ -31,11 +31,14 @@ MAX_RETRIES = 16
 """MAX_RECLAIM_RETRIES."""
 
 DEMAND, STALL, SWAPPED, CAUSE, STALL_TOTAL = range(5)
+OUTCOMES = 5
 """Columns of a storm's outcome: pages given when it ended, longest stall in ns, anonymous pages swapped
 out, cause, all stalls together."""
-SURVIVED, POOL_IN_THE_WAY, NO_SLOTS, NOTHING_LEFT, NO_PROGRESS = range(5)
+SURVIVED, POOL_IN_THE_WAY, NO_SLOTS, NOTHING_LEFT, NO_PROGRESS, TOO_SLOW = range(6)
 """Causes: the whole of RAM was given; the pool would not shrink; swap is full; all that was reclaimable is
-gone; reclaim found pages but could not free any."""
+gone; reclaim found pages but could not free any; not killed, but frozen while a device was waited for."""
+FREEZE_NS = 60_000_000_000
+"""A host that gives nobody a page for a minute is frozen: not a success."""
 
 ZERO_NS, FILE_NS, STORE_NS, SWAPPINESS, WANTED = range(5)
 """Columns of the storm's parameters: ns to zero a page, to drop one of page cache, to compress one;

@@ -67,9 +67,14 @@ class State:
 
     @classmethod
     def at_start(
-        cls, columns: Columns, host: Host, policy: Policy, storm_pages: int, stack: Stack | None = None
+        cls, columns: Columns, host: Host, policy: Policy, storm_pages: int,
+        stack: Stack | None = None,
+        cache: bool = False,
     ) -> "State":
-        """What the trace found: pages already on disk or in the pool when it began."""
+        """What the trace found: pages already on disk or in the pool when it began.
+
+        cache: the pool is RAM itself, a plain cache for an access trace.
+        """
         state = cls(columns, host, policy, storm_pages, stack)
         h, pages = state.world.host, state.pages
         heads = np.arange(len(pages) - LISTS, len(pages))
@@ -84,7 +89,7 @@ class State:
         )  # fmt: skip
         h.cgroups = min(int(columns.cgroup_of_page.max(initial=0)) + 1, LISTS)
         h.trace_pages = columns.pages
-        h.accesses = columns.kind == "access"
+        h.accesses = cache
         below = stack.levels[stack.above] if stack else host.disk
         h.disk_page_ns = below.page_ns
         h.disk_latency_ns = below.latency_ns

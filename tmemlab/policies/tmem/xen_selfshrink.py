@@ -6,13 +6,13 @@ from typing import Any
 
 from numba import njit
 
-from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, RESIDENT, Policy, hook, param, register
-from ..mechanics import free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
+from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, Policy, hook, param, register
+from ..mechanics import push_tail, unlink
+from ..selfshrink import BACK, STORED, selfshrink, swap_out_again
 
 LIMIT, INTERVAL_NS, DOWN, UP, RESERVE, RESERVED = range(6)
 HYSTERESIS, INERTIA, RESETS, SHRINKS, BALLOONS, COMPRESS = range(6, 12)
-LAST_PAGES, PAGES, COUNTER, GUEST = range(4)
-STORED, BACK = 0, 1  # lists: pages in the pool, pages that were pulled back into RAM
+GUEST = 3  # register, after those of selfshrink
 
 
 @njit(cache=True)
@@ -62,32 +62,6 @@ def _balloon(w: Any) -> None:
     own[GUEST] = min(max(guest, _floor(w)), h.ram - h.pool_pages)
 
 
-@njit(cache=True)
-def _selfshrink(w: Any) -> None:
-    h, own = w.host, w.own
-    own[LAST_PAGES] = own[PAGES]
-    own[PAGES] = h.pool_count
-    if own[PAGES] == 0 or own[PAGES] > own[LAST_PAGES]:
-        own[COUNTER] = int(w.p[INERTIA])
-        return
-    if own[COUNTER]:
-        own[COUNTER] -= 1
-        if own[COUNTER]:
-            return
-    if w.p[RESETS] != 0:
-        own[COUNTER] = int(w.p[INERTIA])
-    hysteresis = int(w.p[HYSTERESIS])
-    wanted = own[PAGES] if own[PAGES] <= hysteresis else own[PAGES] // hysteresis
-    if free_pages(w) + h.file < wanted:
-        return  # security_vm_enough_memory() fails: nothing is pulled back
-    for _ in range(wanted):
-        page = oldest(w, STORED)
-        if page < 0:
-            return
-        pull_back(w, page)
-        push_tail(w, BACK, page)
-
-
 @hook
 def store(w: Any, page: int) -> int:
     """Take the page while the hypervisor has memory that the guest was ballooned out of."""
@@ -116,7 +90,7 @@ def wake(w: Any, page: int) -> int:
         if w.p[BALLOONS] != 0:
             _balloon(w)
         if w.p[SHRINKS] != 0:
-            _selfshrink(w)
+            selfshrink(w, int(w.p[HYSTERESIS]), int(w.p[INERTIA]), w.p[RESETS] != 0)
         h.wake += int(w.p[INTERVAL_NS])
     return 0
 
@@ -124,20 +98,7 @@ def wake(w: Any, page: int) -> int:
 @hook
 def pressure(w: Any, need: int) -> int:
     """The pool gives nothing; the VM swaps out again what was pulled back, longest ago first, to its slots."""
-    h = w.host
-    freed = 0
-    while freed < need:
-        page = oldest(w, BACK)
-        if page < 0:
-            break
-        unlink(w, page)
-        if w.pages[page].place != RESIDENT:
-            continue  # it was loaded or freed since
-        h.resident -= 1
-        h.base_free += 1
-        swap_to_store(w, page, h.above)
-        freed += 1
-    return freed
+    return swap_out_again(w, need, w.host.above)
 
 
 @register("tmem.xen_selfshrink")

@@ -61,6 +61,7 @@ class ZramBasic(Policy):
         "Linux 6.18 mm/page_io.c:end_swap_bio_write (a write error leaves the page dirty in RAM)",
         "Linux 6.18 mm/memory.c:do_swap_page (SWP_SYNCHRONOUS_IO: the slot is freed at swap-in)",
     )
+    synchronous = True
     store = store
     load = load
 

@@ -111,6 +111,7 @@ class ZramWriteback(basic.ZramBasic):
         "Linux 6.18 drivers/block/zram/zram_drv.c:select_pp_slot (largest first; absent in 6.12)",
         "Linux 6.1 drivers/block/zram/zram_drv.c:writeback_store (huge_idle; idle and huge from 5.10 on)",
     )
+    synchronous = True
     store = store
     load = load
     wake = wake
