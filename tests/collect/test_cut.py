@@ -25,7 +25,7 @@ class Kernel:
 
 class Maps(Counters):
     def __init__(self) -> None:
-        self._cells = np.zeros((2, 3, len(NAMES)), np.uint64)
+        self._cells = np.zeros((2, 4, len(NAMES)), np.uint64)
         self._control = np.zeros(2, np.uint64)
         self._phase = 0
 
@@ -56,3 +56,12 @@ def test_two_cuts_never_run_out_of_phases() -> None:
     last = cut(maps, Kernel(itertools.repeat(1)), patience=60)
     assert first.phase < last.phase <= 255
     assert maps._phase <= 255
+
+
+def test_an_operation_under_way_makes_a_cut_unsure() -> None:
+    maps = Maps()
+    maps._cells[:, 3, :2] = [[5, 2], [0, 2]]  # one began on the first CPU and has not ended
+    made = cut(maps, Kernel(itertools.repeat(0)), patience=0.01)
+    assert made.unsure == 1
+    maps._cells[1, 3, 1] = 3
+    assert cut(maps, Kernel(itertools.repeat(0))).unsure == 0

@@ -7,6 +7,7 @@ distribution (``python3-bpfcc``), is pure Python over libbcc, and is invisible f
 import contextlib
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -95,5 +96,6 @@ def _load_error(error: str, detail: str) -> Exception:
 
 
 def program_text(*names: str) -> str:
-    """The named files of ``bpf`` joined."""
-    return "\n".join((PROGRAMS / name).read_text() for name in names)
+    """The named files of ``bpf`` joined, their includes of each other put in place: bcc rewrites only one text."""
+    text = "\n".join((PROGRAMS / name).read_text() for name in names)
+    return re.sub(r'^#include "(\w+\.h)"$', lambda found: (PROGRAMS / found[1]).read_text(), text, flags=re.MULTILINE)

@@ -5,7 +5,8 @@ The two ends of that interval are cuts. At a cut the recorder reads vmstat, chan
 stamped with, and reads vmstat again. Where both readings are the same no page was swapped in between, so the
 records of the older phase are exactly those that the reading counts; else it tries again, swapping being bursty.
 The phase is stamped where the kernel's counter moves, not where the record is finished, so a store that is half
-done belongs to the side on which the kernel counted it. Records outside of the two cuts stay out of the trace.
+done belongs to the side on which the kernel counted it. Function probes stamp it where an operation begins, and a
+cut is exact only when none is under way. Records outside of the two cuts stay out of the trace.
 
 A cut that never meets a quiet instant takes the narrowest one and says how many pages it is unsure about.
 """
@@ -41,17 +42,17 @@ class Counters:
     """The counter and control maps of the programs, mapped."""
 
     def __init__(self, counters_fd: int, control_fd: int, cpus: int) -> None:
-        rows = 3 * len(NAMES)
+        rows = 4 * len(NAMES)
         length = -(-cpus * rows * 8 // mmap.PAGESIZE) * mmap.PAGESIZE
         self._map = mmap.mmap(counters_fd, length, mmap.MAP_SHARED, mmap.PROT_READ)
         self._cells: npt.NDArray[Any] = np.frombuffer(self._map, np.uint64, cpus * rows)
-        self._cells = self._cells.reshape(cpus, 3, len(NAMES))
+        self._cells = self._cells.reshape(cpus, 4, len(NAMES))
         self._control_map = mmap.mmap(control_fd, mmap.PAGESIZE, mmap.MAP_SHARED)
         self._control = np.frombuffer(self._control_map, np.uint64, 2)
         self._phase = 0
 
     def read(self) -> npt.NDArray[Any]:
-        """Pages by (seen, dropped, outside) and name, summed over CPUs."""
+        """Pages by (seen, dropped, outside, under way) and name, summed over CPUs."""
         total: npt.NDArray[Any] = self._cells.sum(axis=0)
         return total
 
@@ -62,6 +63,14 @@ class Counters:
     def seen(self) -> int:
         """Pages swapped in or out so far."""
         return int(self._cells[:, 0].sum())
+
+    def begun(self) -> int:
+        """Operations whose beginning was seen by function probes."""
+        return int(self._cells[:, 3, 0].sum())
+
+    def ended(self) -> int:
+        """Those of them whose end was seen as well."""
+        return int(self._cells[:, 3, 1].sum())
 
     def look_at(self, share: float) -> None:
         """Sample the contents of this share of stores."""
@@ -84,12 +93,15 @@ def cut(counters: Counters, vmstat: Vmstat, patience: float = 3.0) -> Cut:
     best: Cut | None = None
     deadline = time.monotonic() + patience
     for attempt in range(ATTEMPTS):
+        ended = counters.ended()
         before = vmstat.read()
         cells = counters.read()
         phase = counters.next_phase()
+        begun = counters.begun()
         after = vmstat.read()
         first, second = vmstat.parse(before), vmstat.parse(after)
-        unsure = sum(second[name] - first[name] for name in first)
+        # An operation that began before the phase did and had not ended may have been counted on either side.
+        unsure = sum(second[name] - first[name] for name in first) + max(begun - ended, 0)
         if best is None or unsure < best.unsure:
             by_name = [dict(zip(NAMES, map(int, row), strict=True)) for row in cells]
             best = Cut(phase, first, by_name[1], by_name[2], unsure)

@@ -12,7 +12,8 @@ RECORD = np.dtype(
         ("mm", "<u8"),  # address space
         ("address", "<u8"),  # store: page index; load: faulting address; ranges: start
         ("entry", "<u8"),  # swap entry; ranges: end
-        ("folio", "<u8"),
+        ("folio", "<u4"),  # tells folios apart
+        ("latency", "<u4"),  # of a load, ns; 0 where unknown
         ("pid", "<u4"),
         ("cgroup", "<u4"),  # low half of the cgroup's inode
         ("pages", "<u2"),
@@ -56,11 +57,13 @@ class Kind(IntEnum):
     OOM = 11
     SLOT_FREE = 12
     CONTENT = 13
-    """The content of the store at this t to this entry was compressed: tail is the length."""
+    """The content of the last store to this entry was compressed: tail is the length."""
     ZSWAP = 14
     """zswap was switched: address is 1 for on."""
     PRESENT = 15
     """A page was swapped before the recording: mm, address and entry name it."""
+    READ_END = 16
+    """The disk read of entry ended, latency after the load began."""
 
 
 class RecordFlag(IntFlag):
