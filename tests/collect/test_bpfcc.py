@@ -57,3 +57,12 @@ def test_doctor_puts_privileges_first_and_says_how_to_get_bcc(
         assert code == 4
         assert "python3-bpfcc" in sentence
     assert doctor.document(findings)["can_record"] is False
+
+
+def test_only_the_stand_in_becomes_a_call_of_the_kernel_function() -> None:
+    helper = bytes([0x85, 0, 0, 0, 35, 0, 0, 0])
+    stand_in = bytes([0x85, 0, 0, 0]) + bpfcc.CAST_CALL.to_bytes(4, "little")
+    # the second half of a 64-bit constant that looks like the stand-in's number is not a call
+    constant = bytes([0x18, 1, 0, 0, 5, 0, 0, 0]) + bytes(4) + bpfcc.CAST_CALL.to_bytes(4, "little")
+    changed = bpfcc.redirect_casts(helper + constant + stand_in, 65477)
+    assert changed == helper + constant + bytes([0x85, 0x20, 0, 0]) + (65477).to_bytes(4, "little")

@@ -5,17 +5,21 @@ distribution (``python3-bpfcc``), is pure Python over libbcc, and is invisible f
 """
 
 import contextlib
+import ctypes
 import importlib
 import os
 import re
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import KernelUnsupportedError, PrivilegeError
+from .btf import KernelTypes
 
 HEADERS = Path(__file__).parent / "headers"
 PROGRAMS = Path(__file__).parent / "bpf"
@@ -69,21 +73,82 @@ def load(source: str, macros: Mapping[str, int | None]) -> Any:
     """A compiled, loaded and attached ``bcc.BPF``.
 
     Needs no kernel headers: BCC_KERNEL_SOURCE names the tree in ``headers``. ``macros`` become ``-DNAME=VALUE``;
-    those of value None are left undefined, for the program to test. PrivilegeError without the privilege to load
-    BPF; KernelUnsupportedError where it does not compile, verify or attach.
+    those of value None are left undefined, for the program to test. Kernel memory is read by plain loads where the
+    kernel lets programs do that. PrivilegeError without the privilege to load BPF; KernelUnsupportedError where it
+    does not compile, verify or attach.
     """
     if os.geteuid() != 0:
         raise PrivilegeError("recording loads BPF programs, which needs root: run it with sudo")
+    cast = _cast_function()
+    return _load(source, {**macros, **({"PLAIN_READS": 1, "CAST_CALL": CAST_CALL} if cast else {})}, cast)
+
+
+def _load(source: str, macros: Mapping[str, int | None], cast: int | None) -> Any:
     bcc = import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = str(HEADERS)
     flags = [f"-D{name}={value}" for name, value in sorted(macros.items()) if value is not None]
+
+    class Program(bcc.BPF):  # type: ignore[name-defined,misc]
+        """Calls of CAST_CALL become calls of the kernel's bpf_rdonly_cast before a function is loaded."""
+
+        def load_func(self, func_name: bytes | str, *arguments: Any, **more: Any) -> Any:
+            name = func_name.encode() if isinstance(func_name, str) else func_name
+            if cast is not None and name not in self.funcs:
+                library = bcc.libbcc.lib
+                start = library.bpf_function_start(self.module, name)
+                size = library.bpf_function_size(self.module, name)
+                code = (ctypes.c_char * size).from_address(start)
+                code[:] = redirect_casts(bytes(code), cast)
+            return super().load_func(func_name, *arguments, **more)
+
     with _captured_stderr() as capture:
         try:
-            return bcc.BPF(text=source.encode(), cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
+            return Program(text=source.encode(), cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
         except Exception as error:  # bcc raises bare Exception for everything
             capture.seek(0)
             detail = capture.read().decode(errors="replace")
             raise _load_error(str(error), detail) from None
+
+
+CAST_CALL = 0x7FF0_0000
+"""Stands for bpf_rdonly_cast in a program's source: no helper of the kernel has this number."""
+
+_INSTRUCTION = struct.Struct("<BBhi")
+_CALL, _KERNEL_FUNCTION = 0x85, 2 << 4
+
+
+def redirect_casts(code: bytes, function: int) -> bytes:
+    """BPF instructions with calls of CAST_CALL made calls of the kernel function with this BTF id."""
+    changed = bytearray(code)
+    for at in range(0, len(code), _INSTRUCTION.size):
+        operation, _, _, immediate = _INSTRUCTION.unpack_from(code, at)
+        if operation == _CALL and immediate == CAST_CALL:
+            _INSTRUCTION.pack_into(changed, at, _CALL, _KERNEL_FUNCTION, 0, function)
+    return bytes(changed)
+
+
+_CAST_TRIAL = """
+int trial(struct bpf_raw_tracepoint_args *ctx)
+{
+    void *(*cast)(u64, u64) = (void *)CAST_CALL;
+    return *(u64 *)cast(bpf_get_current_task(), 0) == 1;
+}
+"""
+
+
+@cache
+def _cast_function() -> int | None:
+    """BTF id of bpf_rdonly_cast where it makes a kernel address readable (6.17 and later), else None; tried."""
+    try:
+        function = KernelTypes.load().function_id("bpf_rdonly_cast")
+        if function is None:
+            return None
+        program = _load(_CAST_TRIAL, {"CAST_CALL": CAST_CALL}, function)
+        program.load_func(b"trial", import_bcc().BPF.RAW_TRACEPOINT)
+        program.cleanup()
+    except Exception:  # bcc raises bare Exception for everything: reading through a helper always works
+        return None
+    return function
 
 
 def _load_error(error: str, detail: str) -> Exception:
@@ -98,4 +163,5 @@ def _load_error(error: str, detail: str) -> Exception:
 def program_text(*names: str) -> str:
     """The named files of ``bpf`` joined, their includes of each other put in place: bcc rewrites only one text."""
     text = "\n".join((PROGRAMS / name).read_text() for name in names)
-    return re.sub(r'^#include "(\w+\.h)"$', lambda found: (PROGRAMS / found[1]).read_text(), text, flags=re.MULTILINE)
+    include = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
+    return include.sub(lambda found: (PROGRAMS / found[1]).read_text(), text)

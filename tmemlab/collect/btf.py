@@ -8,6 +8,7 @@
 """
 
 import struct
+from bisect import bisect_left
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -150,6 +151,12 @@ class KernelTypes:
             return None
         prototype = self.offsets[_TYPE.unpack_from(self._types, at)[2]]
         return int(_TYPE.unpack_from(self._types, prototype)[1] & 0xFFFF)
+
+    @cache  # noqa: B019
+    def function_id(self, name: str) -> int | None:
+        """The number by which BPF programs call a kernel function; None where the kernel has no such function."""
+        at = self._find_function(name)
+        return None if at is None else bisect_left(self.offsets, at, 1)
 
     def _find_function(self, name: str) -> int | None:
         wanted = name.encode() + b"\0"

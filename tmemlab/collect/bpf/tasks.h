@@ -13,7 +13,7 @@ BPF_F_TABLE("array", u32, struct task_state, tasks, TASK_SLOTS, MMAPABLE);
 
 static __always_inline struct task_state *state(void)
 {
-    u32 tid = bpf_get_current_pid_tgid(), at = tid & (TASK_SLOTS - 1);
+    u32 tid = read32(bpf_get_current_task() + OFF_TASK_PID), at = tid & (TASK_SLOTS - 1);
     struct task_state *s = tasks.lookup(&at);
     if (s && s->tid != tid) {
         struct task_state fresh = {};
@@ -52,8 +52,12 @@ struct folio_head {
 
 static __always_inline void read_folio(u64 folio, struct folio_head *head)
 {
+#ifdef PLAIN_READS
+    const u64 *words = readable(folio, 0);
+#else
     u64 words[FOLIO_WORDS] = {};
     bpf_probe_read_kernel(words, sizeof(words), (void *)folio);
+#endif
     head->flags = words[OFF_FOLIO_FLAGS / 8];
     head->mapping = words[OFF_FOLIO_MAPPING / 8];
     head->index = words[OFF_FOLIO_INDEX / 8];

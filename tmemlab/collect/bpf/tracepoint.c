@@ -2,8 +2,8 @@
  * Stores and loads through tracepoints alone, for kernels where no function can be probed.
  *
  * No tracepoint carries a swap entry, so each event is put together from several of one task:
- * a store from the address space that try_to_unmap_one charged (rss_stat), the counter that says where the
- * page went (count_memcg_events) and the folio (mm_vmscan_write_folio); a load from the faulting address,
+ * a store from the folio and whose it is (mm_vmscan_write_folio, rmap.h) and the counter that says where the page
+ * went (count_memcg_events); a load from the faulting address,
  * the page that __read_swap_cache_async allocated (mm_page_alloc; by the time the counter moves, folio->swap
  * holds its entry) and the counter. Checked against Linux 6.18 mm/vmscan.c, page_io.c, zswap.c, swap_state.c.
  * SPDX-License-Identifier: Apache-2.0
@@ -125,6 +125,8 @@ RAW_TRACEPOINT_PROBE(mm_page_alloc)
     return 0;
 }
 
+#if !defined(PLAIN_READS) || !defined(HAVE_RMAP)
+/* Whom the page belongs to that reclaim has just unmapped. Where the reverse mapping can be read this is spared. */
 RAW_TRACEPOINT_PROBE(rss_stat)
 {
     if (ctx->args[1] != VAL_MM_SWAPENTS)
@@ -137,6 +139,7 @@ RAW_TRACEPOINT_PROBE(rss_stat)
         s->mm = ctx->args[0];
     return 0;
 }
+#endif
 
 static __always_inline void emit_writeback(u64 memcg, u32 pages, u8 phase)
 {
@@ -273,6 +276,13 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     if (!r)
         return 0;
     r->flags = s->direct | uncounted | (pages > 1 ? FLAG_LARGE : 0);
+    struct owner owner = {};
+#if defined(PLAIN_READS) && defined(HAVE_RMAP)
+    if (mapping & MAPPING_ANON) {
+        find_owner(mapping, index, &owner);
+        mm = owner.mm;
+    }
+#endif
     if (mapping & MAPPING_ANON)
         r->flags |= FLAG_ANON;
     else if (!mapping && !mm)
@@ -280,9 +290,11 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         r->flags |= FLAG_SHMEM;
     /*
      * A private mapping of a file has page offsets of the file for an index, and several files may share one:
-     * their anon_vma tells them apart. Indexes of anonymous memory are page numbers of addresses, far larger.
+     * their anon_vma tells them apart where no VMA gives the address. Indexes of anonymous memory are page numbers of addresses, far larger.
      */
-    if (mapping & MAPPING_ANON && index < (1 << 20))
+    if (owner.mm)
+        index = owner.vpn;
+    else if (mapping & MAPPING_ANON && index < (1 << 20))
         index |= 1ULL << 63 | (mapping >> 3 & 0x3ffffffffffULL) << 20;
     r->mm = mm;
     r->address = index;
