@@ -134,11 +134,12 @@ def targets(place: Path) -> dict[str, Target]:
         "libcachesim": [b"".join(i.to_bytes(4, "little") + bytes(20) for i in range(40))],
         "csv": [b"t,page,op,clen\n1,5,store,7\n2,0x5,load,\n3,5,invalidate,0\n"],
         "parquet": [(good / "events-00000.parquet").read_bytes()],
-        "bpftrace": [b"1000 W 80 16 55 kswapd0\n2000 RA 88 8 77 my prog\n4000 D 80 8 1 x\n"],
         "swapreplay": [b"800 1 1200\n808 1 0\n800 0 0\n"],
     }
+    prefixes = {"perf": ("perf", "trace-cmd")}
     for name in (name for name, about in FORMATS.items() if about.importer):
-        seeds = own.get(name) or [data for stem, data in golden.items() if stem.startswith(name)]
+        first = prefixes.get(name, name)
+        seeds = own.get(name) or [data for stem, data in golden.items() if stem.startswith(first)]
 
         def importer(data: bytes, scratch: Path, name: str = name) -> None:
             (scratch / "x").write_bytes(data)

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -489,3 +491,36 @@ def test_a_page_that_claims_more_than_its_rows_can_need(tmp_path):
     assert len(trace.events("op")["op"]) == rows
     with pytest.raises(TraceError, match=f"t unpacks to more than {rows} rows need"):
         trace.events("t")
+
+
+CUT_SHORT = """
+import os, sys
+import pyarrow.parquet as pq
+from tmemlab.datasets import files
+from tmemlab.datasets.read import Trace
+from tmemlab.errors import TraceError
+
+trace, name, when = Trace.open(sys.argv[1]), sys.argv[1] + "/events-00000.parquet", sys.argv[2]
+place, attribute = (files, "unpacked_bytes") if when == "headers" else (pq.ParquetFile, "read_row_group")
+original = getattr(place, attribute)
+
+def cut_first(*args, **options):
+    os.truncate(name, 100)
+    return original(*args, **options)
+
+setattr(place, attribute, cut_first)
+try:
+    trace.events()
+except TraceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("when", ["headers", "pages"])
+def test_a_file_cut_short_while_it_is_read(tmp_path, when):
+    """By another process, between the check and the reading: a sentence, and not SIGBUS."""
+    make_trace(tmp_path / "t", columns=random_columns(200_000), duration_ns=10**9)
+    run = [sys.executable, "-c", CUT_SHORT, str(tmp_path / "t"), when]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "events-00000.parquet is damaged" in done.stdout

@@ -1,9 +1,11 @@
 """Importers of text: against files that the real tools made, against parsers of a line each, and against damage.
 
-golden/lackey.txt is valgrind 3.19's, perf-*.txt are perf script 6.1's of live page faults and of a loop device,
-blkparse.txt is blkparse 1.2's reading of a handful of binary records.
+golden/lackey.txt is valgrind 3.19's, perf-*.txt are perf script 6.1's of live page faults, of a loop device and of
+a kernel's DAMON, trace-cmd-*.txt are trace-cmd 3.1.6's reports and bpftrace.txt is bpftrace 0.17's, of a program
+that swaps (tools/record_goldens.py); blkparse.txt is blkparse 1.2's reading of a handful of binary records.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,92 @@ def test_trace_cmd_report(tmp_path):
     ]
 
 
+def slots(lines):
+    """Events (op, slot) of lines that are rwbs, sector, sectors: what cannot be left out."""
+    found, alive = [], {}
+    for rwbs, sector, sectors in lines:
+        op = 2 if "D" in rwbs else 0 if "W" in rwbs else 1
+        for slot in range(int(sector) // 8, (int(sector) + int(sectors)) // 8):
+            if op == 0 or alive.get(slot, op == 1):
+                found.append((op, slot))
+                alive[slot] = op != 2
+    return found
+
+
+@pytest.mark.parametrize("tool", ["perf-swap", "trace-cmd-block"])
+@pytest.mark.parametrize(("which", "event"), [("block", "block_rq_issue"), ("bio", "block_bio_queue")])
+def test_swap_traffic_of_the_real_tools(tmp_path, tool, which, event):
+    trace, events = imported(GOLDEN / f"{tool}.txt", tmp_path / "t", "perf", events=which)
+    lines = [
+        line.split(f"{event}:")[1].split()
+        for line in (GOLDEN / f"{tool}.txt").read_text().splitlines()
+        if f"{event}:" in line
+    ]
+    expected = slots((line[1], line[line.index("+") - 1], line[line.index("+") + 1]) for line in lines)
+    assert {op for op, _ in expected} >= {0}
+    assert list(zip(events["op"].tolist(), events["page"].tolist(), strict=True)) == list(
+        zip([op for op, _ in expected], relabel(slot for _, slot in expected), strict=True)
+    )
+    assert {row["comm"] for row in trace.table("tasks").to_pylist()} >= {"stress-ng-vm"}
+
+
+def test_page_faults_of_the_real_trace_cmd(tmp_path):
+    _, events = imported(GOLDEN / "trace-cmd-faults.txt", tmp_path / "t", "perf")
+    text = (GOLDEN / "trace-cmd-faults.txt").read_text()
+    found = re.findall(r"-(\d+) +\[\d+\] +(\d+)\.(\d{6}): page_fault_user: +address=0x([0-9a-f]+)", text)
+    times = [int(s) * 10**9 + int(us) * 1000 for _, s, us, _ in found]
+    assert len(found) == len(text.splitlines()) - 1
+    assert events["t"].tolist() == [t - times[0] for t in times]
+    assert events["page"].tolist() == relabel((pid, int(address, 16) // 4096) for pid, _, _, address in found)
+
+
+def test_swap_traffic_of_the_real_bpftrace(tmp_path):
+    _, events = imported(GOLDEN / "bpftrace.txt", tmp_path / "t", "bpftrace")
+    lines = [line.split() for line in (GOLDEN / "bpftrace.txt").read_text().splitlines()[1:]]
+    expected = slots(line[1:4] for line in lines)
+    assert {op for op, _ in expected} >= {0, 1}
+    assert events["op"].tolist() == [op for op, _ in expected]
+    assert events["page"].tolist() == relabel(slot for _, slot in expected)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "options"),
+    [
+        ("perf-swap", "perf", {"events": "bio"}), ("trace-cmd-block", "perf", {"events": "bio"}),
+        ("trace-cmd-faults", "perf", {}), ("bpftrace", "bpftrace", {}), ("lackey", "lackey", {}),
+    ],
+)  # fmt: skip
+def test_a_file_that_ends_inside_a_line(tmp_path, file, name, options):
+    """Cut at every byte of its last lines: the line is named, or what is left of it was whole."""
+    data = (GOLDEN / f"{file}.txt").read_bytes()
+    refused = 0
+    for cut in range(len(data) - 90, len(data)):
+        (tmp_path / "x").write_bytes(data[:cut])
+        lines = data[:cut].count(b"\n") + (data[cut - 1 : cut] != b"\n")
+        try:
+            import_trace(tmp_path / "x", tmp_path / f"t{cut}", name, **options)
+        except TraceError as error:
+            assert f"line {lines}: " in str(error)
+            refused += 1
+    assert refused
+
+
+def test_damon_of_the_real_kernel(tmp_path):
+    _, events = imported(GOLDEN / "perf-damon.txt", tmp_path / "t", "perf", events="damon")
+    text = (GOLDEN / "perf-damon.txt").read_text()
+    found = re.findall(r" (\d+)\.(\d{6}): .*target_id=0 nr_regions=\d+ (\d+)-(\d+): (\d+) \d+", text)
+    assert len(found) == len(text.splitlines())
+    touches = [
+        (int(s) * 10**9 + int(us) * 1000, page)
+        for s, us, start, end, accesses in found
+        if accesses != "0"
+        for page in range(int(start) // 4096, int(end) // 4096)
+    ]
+    assert len(touches) > 1000
+    assert events["t"].tolist() == [t - touches[0][0] for t, _ in touches]
+    assert events["page"].tolist() == relabel(page for _, page in touches)
+
+
 def test_damon_regions(tmp_path):
     head = (
         "kdamond.0  4452 [000] 82877.31563{}: damon:damon_aggregated: target_id=18446623435582458880 nr_regions=2 "
@@ -204,6 +292,11 @@ DAMAGED = [
     ("lackey", "==1== nothing else\n", "has no event in its 1 lines"),
     ("lackey", "", "has no event in its 0 lines"),
     ("perf", "ls 1 [0] exceptions:page_fault_user: address=0x1\n", "line 1: it is not an event as perf script"),
+    (
+        "perf",
+        "ls 1 [000] 1.000001: exceptions:page_fault_user: address=0x7f12",
+        "line 1: the event has not the fields",
+    ),
     ("perf", "ls 1 [000] 1.000001: exceptions:page_fault_user: ip=0x1\n", "line 1: the event has not the fields"),
     (
         "perf",

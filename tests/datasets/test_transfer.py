@@ -1,11 +1,15 @@
-"""Push and pull against real servers on loopback: HTTP with ranges, and an S3-compatible one."""
+"""Push and pull against real servers on loopback: HTTP with ranges, S3 and GCS emulators, a part of the Hub."""
 
 import http.server
+import json
 import logging
+import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,8 +81,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(directory, *, ranges=True, breaks_on="", breaks=0):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def serve(directory, *, ranges=True, breaks_on="", breaks=0, handler=Handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.directory, server.ranges, server.breaks_on, server.breaks = Path(directory), ranges, breaks_on, breaks
     server.asked, server.sent, server.url = [], 0, f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -277,6 +281,84 @@ def test_s3_resumes_and_finds_damage(trace, tmp_path, s3):
     )
     with pytest.raises(TraceError, match=r"tasks\.parquet does not match its checksum"):
         pull("s3://traces/one", tmp_path / "t")
+
+
+GCS = """
+import http.server, sys
+import gcp_storage_emulator.server as emulator
+emulator.server.HTTPServer = http.server.ThreadingHTTPServer  # a client keeps more than one connection open
+server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="traces")
+server.start()
+print(server._api._httpd.server_port, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture
+def gcs(monkeypatch):
+    """An emulator in a process of its own: pyarrow's client holds Python's lock while it reads."""
+    pytest.importorskip("gcp_storage_emulator", reason="install the extra interop")
+    run = [sys.executable, "-c", GCS]
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", url)
+        yield url
+        server.stdin.close()
+
+
+def test_gcs_there_and_back(trace, tmp_path, gcs):
+    place = "gs://anonymous@traces/redis/one"
+    assert push(trace, place) == sum(len(data) for data in contents(trace.path).values())
+    for name, data in contents(trace.path).items():
+        with urllib.request.urlopen(f"{gcs}/storage/v1/b/traces/o/redis%2Fone%2F{name}?alt=media") as answer:
+            assert answer.read() == data
+    assert push(trace, place) == 0
+    pull(place, tmp_path / "t")
+    assert contents(tmp_path / "t") == contents(trace.path)
+    urllib.request.urlopen(
+        urllib.request.Request(f"{gcs}/storage/v1/b/traces/o/redis%2Fone%2Fmanifest.json", method="DELETE")
+    )
+    with pytest.raises(TraceError, match=r"has no manifest\.json"):
+        pull(place, tmp_path / "u")
+    assert push(trace, place) == (trace.path / "manifest.json").stat().st_size
+
+
+class HubHandler(Handler):
+    """The part of Hugging Face's interface that reading a dataset uses: what it is, its tree, its files."""
+
+    def answer(self, body):
+        repository = "/datasets/me/traces"
+        if self.path.startswith(f"/api{repository}"):
+            tree = [
+                {"type": "file", "path": f"one/{file.name}", "size": file.stat().st_size, "oid": "a" * 40}
+                for file in self.server.directory.iterdir()
+            ]
+            about = {"_id": "x", "id": "me/traces", "sha": "b" * 40, "siblings": []}
+            data = json.dumps(tree if "/tree/" in self.path else about).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data if body else b"")
+            return
+        self.path = self.path.removeprefix(f"{repository}/resolve/main/one")
+        super().answer(body)
+
+
+def test_pull_from_the_hub(trace, tmp_path):
+    """In a process of its own: the client reads its endpoint when it is imported."""
+    pytest.importorskip("huggingface_hub", reason="install the extra interop")
+    with serve(trace.path, handler=HubHandler) as server:
+        get = "import sys; from pathlib import Path; from tmemlab.datasets.transfer import pull; "
+        get += "pull('hf://datasets/me/traces/one', Path(sys.argv[1]))"
+        done = subprocess.run(
+            [sys.executable, "-c", get, str(tmp_path / "t")], capture_output=True, text=True, check=False,
+            env=os.environ | {"HF_ENDPOINT": server.url, "HF_TOKEN": "none", "HF_HOME": str(tmp_path / "home")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "events-00000.parquet" in [name for name, _ in server.asked]
+    assert contents(tmp_path / "t") == contents(trace.path)
 
 
 def test_places_that_are_none(trace, tmp_path, s3):

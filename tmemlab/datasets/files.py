@@ -1,10 +1,10 @@
 """Opening one Parquet file of a trace without believing a word of it.
 
 A file is used only when its size, footer, schema and row count are what the manifest says, and its data only
-when its SHA-256 is. What Arrow then still refuses becomes a TraceError that names the file.
+when its SHA-256 is. What Arrow then still refuses becomes a TraceError that names the file. Files are read, never
+mapped: one that another process cuts short while it is mapped ends this process with SIGBUS.
 """
 
-import mmap
 import os
 import stat
 import threading
@@ -104,7 +104,7 @@ class TraceFile(CheckedFile):
         rows = self.metadata.row_group(row_group).num_rows
         self._check_pages(row_group, column)
         try:
-            with pq.ParquetFile(self.path, metadata=self.metadata, memory_map=True, **self._options()) as file:
+            with pq.ParquetFile(self.path, metadata=self.metadata, **self._options()) as file:
                 found = file.read_row_group(row_group, columns=[column], use_threads=False).column(0)
         except _REFUSALS as error:
             raise self._damaged(error) from None
@@ -140,13 +140,10 @@ class TraceFile(CheckedFile):
         chunk = group.column(self.schema.names.index(column))
         start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
         try:
-            with (
-                self.path.open("rb") as stream,
-                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-                memoryview(mapped) as view,
-                view[start : start + chunk.total_compressed_size] as pages,
-            ):
-                unpacked = unpacked_bytes(pages)
+            with self.path.open("rb") as stream:
+                stream.seek(start)
+                pages = stream.read(chunk.total_compressed_size)
+            unpacked = unpacked_bytes(pages)
         except _REFUSALS as error:
             raise self._damaged(error) from None
         if unpacked > _most_bytes(group.num_rows, self.schema.field(column)):

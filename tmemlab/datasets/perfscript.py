@@ -30,7 +30,7 @@ _PERF = re.compile(
 _TRACE_CMD = re.compile(
     r"\s*(.{1,64}?)-(\d+)\s+(?:\(.*?\)\s+)?\[\d+\]\s+(?:\S{4,6}\s+)?(\d+)\.(\d{6,9}):\s+(\w+):\s*(.*)"
 )
-_FAULT = re.compile(r"address=(?:0x)?([0-9a-f]{1,16})\b")
+_FAULT = re.compile(r"address=(?:0x)?([0-9a-f]{1,16}) ")  # a digit fewer would be another page
 _REGION = re.compile(r"target_id=(\d{1,20}) nr_regions=\d+ (\d{1,20})-(\d{1,20}): (\d{1,10})")
 _RQ = re.compile(r"(\d+,\d+) (\w+) \d+ \(.*?\) (\d{1,19}) \+ (\d{1,10}) ")
 _BIO = re.compile(r"(\d+,\d+) (\w+) (\d{1,19}) \+ (\d{1,10}) ")
