@@ -8,7 +8,7 @@ import pytest
 from tmemlab.collect.match import match
 from tmemlab.collect.matchstate import N_PAGES, N_ZSWAP, OP_DROPPED, ROW, State, new_state, reserve
 from tmemlab.collect.records import RECORD, Kind, RecordFlag
-from tmemlab.collect.settle import settle_backward, settle_forward
+from tmemlab.collect.settle import TALLIES, settle_backward, settle_forward
 from tmemlab.datasets.schema import Flag, Op, Where
 
 MM = 0xFFFF888000123000
@@ -45,7 +45,7 @@ def run(*records: Any, room: int = 1000, zswap: bool = True) -> tuple[Any, State
         rest = rest[done:]
     matched = np.concatenate(rows)
     pages = int(state.numbers[N_PAGES])
-    tally = np.zeros(5, np.int64)
+    tally = np.zeros(TALLIES, np.int64)
     settle_backward(matched, np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16), tally)
     settle_forward(
         matched, np.full(pages, -1), np.zeros(pages, np.int64), np.full(pages, 0xFFFF, np.uint16),

@@ -1,13 +1,16 @@
 """The trace holds exactly what the kernel counted, wherever the pages went."""
 
 import json
+import random
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tmemlab.collect.compressors import find_twin
 from tmemlab.datasets.read import Trace
 from tmemlab.datasets.schema import Op, Where
 from tmemlab.datasets.verify import verify
@@ -143,10 +146,10 @@ def test_what_is_dropped_is_counted_to_the_page(swap: Swap, swapper: Path, tmp_p
 
 
 def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) -> None:
-    """Mean sampled length against what the kernel's own pool holds per page."""
+    """Mean length against what the kernel's own pool holds per page."""
     swap.pool()
     path = tmp_path / "trace"
-    collect(path, "--memory-limit", "40M", "--content-cpu", "0.5", "--", swapper, "churn", "110", "0")
+    collect(path, "--memory-limit", "40M", "--", swapper, "churn", "110", "0")
     trace = Trace.open(path)
     columns = trace.events("op", "clen")
     lengths = columns["clen"][(columns["op"] == Op.STORE) & (columns["clen"] != 0xFFFF)]
@@ -156,4 +159,35 @@ def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) 
     # zsmalloc's size classes and partly filled pages add a few percent to the lengths themselves
     assert 0.85 * per_page < lengths.mean() < 1.02 * per_page
     manifest = json.loads((path / "manifest.json").read_text())
-    assert manifest["clen"]["method"] == "sampled"
+    assert manifest["clen"]["method"] == "measured"
+    assert manifest["clen"]["unknown"] == 0
+
+
+ALIKE = """
+import mmap, random, sys, time
+page = random.Random(7).randbytes(1500) + bytes(range(256)) * 10 + bytes(36)
+area = mmap.mmap(-1, 3000 * 4096)
+area.madvise(mmap.MADV_NOHUGEPAGE)
+area[:] = page * 3000
+for _ in range(10):
+    area.madvise(21)  # MADV_PAGEOUT
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("pool", [True, False], ids=["by the kernel", "sampled"])
+def test_pages_of_one_content_have_its_length(swap: Swap, tmp_path: Path, pool: bool) -> None:
+    """Two ways to a length, the kernel's own entry and contents compressed here, against the library itself."""
+    if pool:
+        swap.pool()
+    path = tmp_path / "trace"
+    collect(path, "--content-cpu", "0.9", "--", sys.executable, "-c", ALIKE)
+    page = random.Random(7).randbytes(1500) + bytes(range(256)) * 10 + bytes(36)
+    trace = Trace.open(path)
+    twin = find_twin(trace.manifest.clen.algorithm)
+    columns = trace.events("op", "clen", "where")
+    lengths = columns["clen"][(columns["op"] == Op.STORE) & (columns["clen"] != 0xFFFF)]
+    value, times = np.unique(lengths, return_counts=True)
+    assert times.max() >= 2900
+    assert abs(int(value[times.argmax()]) - twin.length(page)) <= (0 if twin.exact else 100)
+    assert trace.manifest.clen.method == ("measured" if pool else "sampled")

@@ -158,14 +158,14 @@ def _match_all(spool: Spool, rows_file: Path) -> Any:
 
 def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str, Any]) -> Any:
     from .matchstate import N_PAGES, ROW
-    from .settle import settle_backward, settle_forward
+    from .settle import TALLIES, settle_backward, settle_forward
 
     began = int(spool.start["began_ns"])
     ended = int(spool.end["ended_ns"]) if spool.end else spool.last_t
     total = rows_file.stat().st_size // ROW.itemsize
     rows: Any = np.memmap(rows_file, ROW, "r+", shape=(total,)) if total else np.zeros(0, ROW)
     pages = int(state.numbers[N_PAGES])
-    tally = np.zeros(5, np.int64)
+    tally = np.zeros(TALLIES, np.int64)
     backward: Any = settle_backward
     forward: Any = settle_forward
 

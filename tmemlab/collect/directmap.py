@@ -36,8 +36,8 @@ class DirectMap:
         return {"DIRECT_MAP": self.base, "VMEMMAP": self.pages, "PAGE_STRUCT": self.page_struct}
 
 
-class _Probe:
-    """The calibrating program and the page faults that trigger it."""
+class Probe:
+    """The calibrating program and the page faults that trigger it; to be closed."""
 
     def __init__(self) -> None:
         macros = {"THREAD": threading.get_native_id(), "GFP_USER_PAGE": GFP_HIGHMEM_MOVABLE}
@@ -49,6 +49,7 @@ class _Probe:
         self._next = 0
 
     def cell(self, index: int) -> int:
+        """A cell of calibrate.c."""
         return int(self._cells[ctypes.c_int(index)].value)
 
     def touch(self, content: bytes) -> int:
@@ -61,6 +62,10 @@ class _Probe:
         self._area[at : at + len(content)] = content
         return ctypes.addressof(ctypes.c_char.from_buffer(self._area, at))
 
+    def close(self) -> None:
+        """Detach."""
+        self.program.cleanup()
+
     def look(self, address: int) -> bytes:
         """64 bytes of kernel memory; zeros where nothing is mapped."""
         self._cells[ctypes.c_int(1)] = ctypes.c_ulonglong(address)
@@ -70,26 +75,22 @@ class _Probe:
         return b"".join(self.cell(2 + i).to_bytes(8, "little") for i in range(8))
 
 
-def find_direct_map(types: KernelTypes) -> DirectMap:
+def find_direct_map(types: KernelTypes, probe: Probe) -> DirectMap:
     """Calibrate; KernelUnsupportedError where the content is not found."""
     page_struct = types.size("page")
     if not page_struct:
         raise KernelUnsupportedError("this kernel's BTF lacks struct page: contents cannot be sampled")
-    probe = _Probe()
-    try:
-        secret = secrets.token_bytes(64)
-        address = probe.touch(secret)
-        folio, task = probe.cell(0), probe.cell(11)
-        frame = _frame_of(address)
-        ram = os.sysconf("SC_PHYS_PAGES") * _PAGE
-        if folio and frame:
-            # The base is a multiple of 1 GiB and at most all of RAM (and its holes) below any direct-map address.
-            for steps in range(2 * ram // _GIB + 8):
-                base = task // _GIB * _GIB - steps * _GIB
-                if probe.look(base + frame * _PAGE) == secret:
-                    return DirectMap(base, folio - frame * page_struct, page_struct)
-    finally:
-        probe.program.cleanup()
+    secret = secrets.token_bytes(64)
+    address = probe.touch(secret)
+    folio, task = probe.cell(0), probe.cell(11)
+    frame = _frame_of(address)
+    ram = os.sysconf("SC_PHYS_PAGES") * _PAGE
+    if folio and frame:
+        # The base is a multiple of 1 GiB and at most all of RAM (and its holes) below any direct-map address.
+        for steps in range(2 * ram // _GIB + 8):
+            base = task // _GIB * _GIB - steps * _GIB
+            if probe.look(base + frame * _PAGE) == secret:
+                return DirectMap(base, folio - frame * page_struct, page_struct)
     raise KernelUnsupportedError("the kernel's direct map was not found: contents cannot be sampled")
 
 

@@ -123,20 +123,27 @@ def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsu
 
 
 def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> ClenMethod:
-    measured, carried, unknown, _, _ = map(int, tally)
+    measured, carried, unknown, _, _, by_kernel = map(int, tally)
     sampled = (end or {}).get("contents", {}).get("sampled", 0)
     total = max(measured + carried + unknown, 1)
     if not measured:
         why = start.get("contents_note") or "no page was sampled"
         return ClenMethod("none", start["compressor"] or "", 0, why)
+    ways = [f"{by_kernel} stores have the length that the kernel itself keeps"] if by_kernel else []
+    if sampled or not by_kernel:
+        ways.append(f"contents sampled at the moment of the store and compressed: {start['twin']}")
     note = (
-        f"contents sampled at the moment of the store and compressed: {start['twin']}; of all stores and "
+        f"{'; '.join(ways)}; of all stores and "
         f"loads {measured / total:.1%} have the length of their own content, "
         f"{carried / total:.1%} their page's last known, "
         f"{unknown / total:.1%} none"
     )
-    counts = {"measured": measured, "carried": carried, "unknown": unknown, "exact_method": start["twin_exact"]}
-    return ClenMethod("sampled", start["compressor"] or "lz4", sampled, note, counts)
+    counts = {
+        "measured": measured, "carried": carried, "unknown": unknown, "stores_by_kernel": by_kernel,
+        "exact_method": start["twin_exact"] or not sampled,
+    }  # fmt: skip
+    method = "measured" if by_kernel and not sampled else "sampled"
+    return ClenMethod(method, start["compressor"] or "lz4", sampled, note, counts)
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:

@@ -24,11 +24,12 @@ from .btf import KernelTypes
 from .compressors import find_twin
 from .contents import ContentSampler
 from .cut import Counters, cut
-from .directmap import find_direct_map
+from .directmap import Probe, find_direct_map
 from .probes import choose
 from .records import RECORD, TASK_STATE, Kind, Records
 from .ring import ContentRing, Ring
 from .spool import Frame, SpoolWriter
+from .zswaptree import zswap_macros
 
 FLUSH_SECONDS = 0.5
 FLUSH_RECORDS = 65536
@@ -142,9 +143,11 @@ class Session:
             "TASK_SLOTS": host.task_slots(),
         }
         contents_note = ""
-        if options.content_share > 0:
+        with contextlib.closing(Probe()) as probe:
+            macros |= zswap_macros(types, probe.look)
             try:
-                macros |= find_direct_map(types).macros()
+                if options.content_share > 0:
+                    macros |= find_direct_map(types, probe).macros()
             except KernelUnsupportedError as error:
                 contents_note = str(error)
         probes = choose(options.probe_set, types, macros)

@@ -18,7 +18,7 @@ _NO_CLEN = np.uint16(0xFFFF)
 _COPY_STAYS = 8
 _ZERO = 2
 
-C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED = range(5)
+C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED, C_KERNEL, TALLIES = range(7)
 
 
 @njit(cache=True, nogil=True)
@@ -45,6 +45,8 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
         elif op == _STORE:
             if row.clen == _NO_CLEN:
                 row.clen = 0 if row.where == _ZERO else clen[page]
+            else:
+                tally[C_KERNEL] += 1
             clen[page] = _NO_CLEN
             next_op[page] = _STORE
 

@@ -303,9 +303,12 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     r->cgroup = cgroup_known(s, memcg);
     r->where = where;
     r->phase = phase;
+    if (where == WHERE_POOL && pages == 1)
+        r->tail = zswap_length(entry);
     u64 t = r->t;
+    u16 length = r->tail;
     submit(r);
-    if (where != WHERE_ZERO)
+    if (where != WHERE_ZERO && length == NO_LENGTH)
         sample_content(t, entry, folio);
     note(s, mm);
     return 0;

@@ -37,7 +37,7 @@ SYSCALLS = ("sys_enter_munmap", "sys_enter_madvise", "sys_enter_mremap", "sys_en
 
 CANNOT_SEE = [
     "swap slots being freed: invalidates are inferred from exit, munmap, madvise, mremap, brk and slot reuse",
-    "compressed lengths: they are sampled from page contents on their way out",
+    "compressed lengths of pages that zswap does not take: they are sampled from contents on their way out",
     "load latency",
     "which page a writeback of the pool takes: writebacks are counted",
     "pool or zero-filled for pages charged to the root cgroup, for which the kernel raises no event",
@@ -86,7 +86,7 @@ def attach(types: KernelTypes, macros_of_ours: dict[str, int | None]) -> Attache
     optional["HAVE_SYSCALLS"] = have_syscall_tracepoints()
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
     macros |= macros_of_ours
-    source = bpfcc.program_text("common.h", "events.h", "rmap.h", "tracepoint.c")
+    source = bpfcc.program_text("common.h", "events.h", "rmap.h", "zswap.h", "tracepoint.c")
     without = [text for macro, text in WITHOUT.items() if not optional[macro]]
     return Attached(NAME, "", bpfcc.load(source, macros), [*CANNOT_SEE, *without])
 
