@@ -15,7 +15,7 @@ from tests.replay.test_compare import busy_events
 from tmemlab.policies.catalogue import all_policies
 
 TMEMLAB = Path(sys.executable).with_name("tmemlab")
-COMMANDS = ["collect", "replay", "validate", "policies", "datasets", "doctor"]
+COMMANDS = ["collect", "replay", "curve", "validate", "policies", "datasets", "doctor"]
 
 REPLAY_KEYS = {
     "name", "params", "hit_rate", "loads", "stores", "writeback", "pool_bytes", "ram_saved_bytes", "device_bytes",

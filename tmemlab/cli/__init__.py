@@ -16,6 +16,7 @@ from ..errors import TmemlabError
 _COMMANDS = {
     "collect": "Record a live kernel's swap traffic into a trace.",
     "replay": "Replay a trace through policies and score each.",
+    "curve": "Show the hit rate of an LRU-ordered pool at every size.",
     "validate": "Compare a replay with what the kernel did.",
     "policies": "List the policies and show their rules.",
     "datasets": "Inspect, verify, convert and share traces.",

@@ -165,6 +165,12 @@ def _prefetch(typingctx: Any, address: Any) -> Any:
 
 
 @njit(cache=True)
+def prefetch(address: int) -> None:
+    """Start loading the cache line at an address."""
+    _prefetch(address)
+
+
+@njit(cache=True)
 def prefetch_page(w: Any, page: int) -> None:
     """Start loading a page's record: an event soon to come will need it."""
     _prefetch(_entry(w, _PAGES_ADDRESS) + page * _PAGE_BYTES)

@@ -164,7 +164,11 @@ def prepare(trace: Trace) -> Columns:
         raise TraceError(f"{trace.path} holds no events: there is nothing to replay")
     if trace.manifest.kind == "access":
         return _prepare_accesses(trace)
-    read = trace.events("t", "op", "page", "flags", "where", "clen", "cgroup")
+    return columns_of(trace, trace.events("t", "op", "page", "flags", "where", "clen", "cgroup"))
+
+
+def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
+    """The same from columns that were read, all events of some pages at least; their arrays are changed."""
     op, page, where, flags, clen = (read[name] for name in ("op", "page", "where", "flags", "clen"))
     pages = int(page.max()) + 1
     first = np.full(pages, int(Where.UNKNOWN), np.uint8)

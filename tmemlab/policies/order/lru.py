@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
+from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, register
 from ..mechanics import oldest, push_tail, unlink, write_back
 
-LIMIT = 0
+LIMIT, EXCLUSIVE = range(2)
 
 
 @hook
@@ -24,7 +24,9 @@ def store(w: Any, page: int) -> int:
 
 @hook
 def load(w: Any, page: int) -> int:
-    """A use makes the page the newest."""
+    """A use makes the page the newest, or takes it away."""
+    if w.p[EXCLUSIVE] != 0:
+        return DROP
     unlink(w, page)
     push_tail(w, 0, page)
     return KEEP
@@ -36,13 +38,15 @@ class LRU(Policy):
     """A pool of limited size that writes back its least recently used page, one at a time, to make room.
 
     Both stores and loads count as uses, and a load keeps the copy: the textbook cache, which no kernel's
-    pool is. It exists for cross-checks with cache simulators.
+    pool is. It exists for cross-checks with cache simulators. With ``exclusive_loads`` a load takes the copy,
+    as in zswap since Linux 6.9: that pool's hit rates at all sizes are what ``tmemlab curve`` gives.
     """
 
     max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
     max_pool_pages: int = param(
         0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
     )
+    exclusive_loads: str = param("off", "a load takes the copy", choices=("off", "on"), kernel="exclusive_loads")
 
     sources = ("textbook; checked against libCacheSim's LRU",)
     takes_accesses = True
@@ -50,8 +54,8 @@ class LRU(Policy):
     load = load
 
     def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The limit in pages."""
-        return (limit_pages(self, ram_pages),)
+        """The limit in pages; whether loads take the copy."""
+        return limit_pages(self, ram_pages), float(self.exclusive_loads == "on")
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "LRU":
         """The same, limited to ``pool_bytes``."""
