@@ -46,7 +46,10 @@ def run(*records: Any, room: int = 1000, zswap: bool = True) -> tuple[Any, State
     matched = np.concatenate(rows)
     pages = int(state.numbers[N_PAGES])
     tally = np.zeros(TALLIES, np.int64)
-    settle_backward(matched, np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16), tally)
+    settle_backward(
+        matched, np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16),
+        np.full(pages, 0xFFFFFFFF, np.uint32), tally,
+    )  # fmt: skip
     settle_forward(
         matched, np.full(pages, -1), np.zeros(pages, np.int64), np.full(pages, 0xFFFF, np.uint16),
         np.zeros(pages, np.uint8), 0, tally,

@@ -91,6 +91,15 @@ def _load(source: str, macros: Mapping[str, int | None], cast: int | None) -> An
     class Program(bcc.BPF):  # type: ignore[name-defined,misc]
         """Calls of CAST_CALL become calls of the kernel's bpf_rdonly_cast before a function is loaded."""
 
+        def __init__(self, **arguments: Any) -> None:
+            try:
+                super().__init__(**arguments)
+            except Exception:
+                # What was attached before the refusal would stay so until the process ends.
+                with contextlib.suppress(Exception):
+                    self.cleanup()
+                raise
+
         def load_func(self, func_name: bytes | str, *arguments: Any, **more: Any) -> Any:
             name = func_name.encode() if isinstance(func_name, str) else func_name
             if cast is not None and name not in self.funcs:

@@ -24,7 +24,7 @@ _ENUMERATOR = struct.Struct("<Ii")
 _ENUMERATOR64 = struct.Struct("<III")
 
 _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC_PROTO, _VAR, _DATASEC = 3, 4, 5, 6, 13, 14, 15
-_INT, _FUNC, _DECL_TAG, _ENUM64 = 1, 12, 17, 19
+_INT, _PTR, _FUNC, _DECL_TAG, _ENUM64 = 1, 2, 12, 17, 19
 # Modifiers that name another type: typedef, volatile, const, restrict, type tag.
 _MODIFIERS = {8, 9, 10, 11, 18}
 
@@ -38,6 +38,7 @@ class KernelTypes:
             raise KernelUnsupportedError("the kernel's type information is not BTF of this byte order")
         self._types = blob[header_length + type_at : header_length + type_at + type_length]
         self._strings = blob[header_length + string_at : header_length + string_at + string_length]
+        self._defined: dict[tuple[int, int], int] = {}
         self.offsets = self._index()
 
     @classmethod
@@ -52,19 +53,22 @@ class KernelTypes:
         return cls(blob)
 
     def _index(self) -> list[int]:
-        """Byte offset of each type by id; id 0 is void."""
+        """Byte offset of each type by id; id 0 is void. Notes where each name is first defined."""
         types, at, offsets = self._types, 0, [0]
         trailing = {
             _INT: 4, _ARRAY: 12, _VAR: 4, _DECL_TAG: 4,
         }  # fmt: skip
         per_entry = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _FUNC_PROTO: 8, _DATASEC: 12, _ENUM64: 12}
         end = len(types)
-        unpack = struct.Struct("<I").unpack_from
+        unpack = struct.Struct("<II").unpack_from
         while at < end:
             offsets.append(at)
-            (info,) = unpack(types, at + 4)
-            kind = info >> 24 & 0x1F
-            at += 12 + trailing.get(kind, 0) + per_entry.get(kind, 0) * (info & 0xFFFF)
+            name_at, info = unpack(types, at)
+            kind, entries = info >> 24 & 0x1F, info & 0xFFFF
+            # A struct without members or a function's declaration in a second unit says nothing.
+            if name_at and (kind == _FUNC or (kind in per_entry and entries)):
+                self._defined.setdefault((kind, name_at), at)
+            at += 12 + trailing.get(kind, 0) + per_entry.get(kind, 0) * entries
         return offsets
 
     def _name(self, at: int) -> str:
@@ -72,12 +76,13 @@ class KernelTypes:
 
     def _find(self, kinds: tuple[int, ...], name: str) -> int | None:
         """Offset of the first definition called ``name`` of one of the kinds."""
-        for at in self.offsets[1:]:
-            name_at, info, _ = _TYPE.unpack_from(self._types, at)
-            if info >> 24 & 0x1F in kinds and name_at and info & 0xFFFF:
-                wanted = name.encode() + b"\0"
-                if self._strings.startswith(wanted, name_at):
-                    return at
+        wanted = b"\0" + name.encode() + b"\0"
+        name_at = self._strings.find(wanted)
+        while name_at >= 0:
+            found = [at for kind in kinds if (at := self._defined.get((kind, name_at + 1))) is not None]
+            if found:
+                return min(found)
+            name_at = self._strings.find(wanted, name_at + 1)
         return None
 
     @cache  # noqa: B019 - one instance lives as long as the process
@@ -158,10 +163,31 @@ class KernelTypes:
         at = self._find_function(name)
         return None if at is None else bisect_left(self.offsets, at, 1)
 
+    @cache  # noqa: B019
+    def signature(self, function: str) -> tuple[list[str], str] | None:
+        """The names of a function's parameter types and of its result's, pointers seen through; None without it.
+
+        >>> types.signature("swap_writepage")
+        (['page', 'writeback_control'], 'int')
+        """
+        at = self._find_function(function)
+        if at is None:
+            return None
+        prototype = self.offsets[_TYPE.unpack_from(self._types, at)[2]]
+        _, info, result = _TYPE.unpack_from(self._types, prototype)
+        ids = [struct.unpack_from("<II", self._types, prototype + 12 + 8 * i)[1] for i in range(info & 0xFFFF)]
+        return [self._type_name(number) for number in ids], self._type_name(result)
+
+    def _type_name(self, number: int) -> str:
+        """The first name met from a type on through pointers and modifiers."""
+        while number:
+            name_at, info, target = _TYPE.unpack_from(self._types, self.offsets[number])
+            if name_at:
+                return self._name(name_at)
+            if info >> 24 & 0x1F not in _MODIFIERS | {_PTR}:
+                return ""
+            number = target
+        return "void"
+
     def _find_function(self, name: str) -> int | None:
-        wanted = name.encode() + b"\0"
-        for at in self.offsets[1:]:
-            name_at, info, _ = _TYPE.unpack_from(self._types, at)
-            if info >> 24 & 0x1F == _FUNC and self._strings.startswith(wanted, name_at):
-                return at
-        return None
+        return self._find((_FUNC,), name)

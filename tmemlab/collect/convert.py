@@ -124,7 +124,7 @@ def convert(
 def _match_all(spool: Spool, rows_file: Path) -> Any:
     """Match every record and leave the rows in a file; the final State."""
     from .match import match
-    from .matchstate import N_DEVICES, N_ZSWAP, ROW, new_state, reserve
+    from .matchstate import N_DEVICES, N_FREES, N_ZSWAP, ROW, new_state, reserve
 
     start = spool.start
     # Without an END the recording died: everything up to the last frame counts.
@@ -134,6 +134,7 @@ def _match_all(spool: Spool, rows_file: Path) -> Any:
             last_phase = value["cut"]["phase"]
     state = new_state(start["cut"]["phase"], last_phase, start.get("root_cgroup", 1))
     state.numbers[N_ZSWAP] = start["zswap"].get("enabled") in ("Y", "1")
+    state.numbers[N_FREES] = bool(start.get("slot_frees"))
     types: set[int] = set()
     buffer = np.zeros(2 * CHUNK, ROW)
     match_rows: Any = match
@@ -170,8 +171,9 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
     forward: Any = settle_forward
 
     next_op, clen = np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16)
+    latency = np.full(pages, 0xFFFFFFFF, np.uint32)
     for at in range((total - 1) // CHUNK * CHUNK if total else -1, -1, -CHUNK):
-        backward(rows[at : at + CHUNK], next_op, clen, tally)
+        backward(rows[at : at + CHUNK], next_op, clen, latency, tally)
 
     clen[:] = 0xFFFF
     dense, order, count = np.full(pages, -1, np.int64), np.zeros(pages, np.int64), 0
@@ -213,7 +215,8 @@ def _pressure(chunk: Any, t: Any) -> pa.Table:
     kind = chunk["op"][mask] - np.uint8(OP_PRESSURE)
     # Reclaim tells how much it got when it ends, an OOM kill how large the victim was where that is known.
     without = np.isin(kind, (0, 2, 3)) | ((kind == 4) & (chunk["slot"][mask] == 0))
-    # Kinds of records and of the table have the same order: direct begin, end, kswapd wake, sleep, OOM kill.
+    # Kinds of records and of the table have the same order: direct begin, end, kswapd wake, sleep, OOM kill; then
+    # writebacks, whose slot takes the place of a number of pages.
     return pa.Table.from_arrays(
         [
             pa.array(t[mask]),

@@ -25,11 +25,13 @@ from .matchstate import (
     N_CGROUPS,
     N_DEVICES,
     N_FIRST,
+    N_FREES,
     N_LAST,
     N_ROOT,
     N_TASKS,
     N_ZSWAP,
     OP_CONTENT,
+    OP_LATENCY,
     OP_PRESSURE,
     ORIGIN_KNOWN,
     ORIGIN_SLOT,
@@ -165,6 +167,8 @@ def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         _emit(s, out, n, r.t, _LOAD, page, entry)
         row = out[n]
         row.where, row.clen = where, r.tail
+        if r.latency != 0:
+            row.latency = r.latency
         row.flags = (_READAHEAD if ahead and r.mm != 0 else 0) | (_DIRECT if r.flags & 1 else 0)
         row.flags |= _LARGE if r.flags & 2 else 0
         row.task, row.cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
@@ -210,6 +214,36 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
 
 
 @inner
+def _free_slots(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
+    """Slots given back: what they held has no copy any more; rows so far."""
+    for i in range(r.pages):
+        entry = r.entry + np.uint64(i)
+        page = get(s, K_SLOT, entry)
+        if page == NONE:
+            continue
+        if emit:
+            n = _invalidate(s, out, n, r.t, page, r)
+        else:
+            set_life(s, page, LIFE_GONE)
+        put(s, K_SLOT, entry, NONE)
+        s.pages[page].slot = 0
+    return n
+
+
+@inner
+def _written_back(s: Any, out: Any, n: int, r: Any) -> Any:
+    """The pool's own writes to its backing store, with the slot where the probes give it; rows so far."""
+    if not r.flags & 8:
+        s.counts[1] += r.pages
+        s.counts[4] += r.pages
+    if r.entry != 0:
+        _emit(s, out, n, r.t, OP_PRESSURE + 5, 0, r.entry)
+        out[n].cgroup, out[n].task = _cgroup_row(s, r.cgroup), _row_of(s, K_TASK, r.pid, N_TASKS)
+        n += 1
+    return n
+
+
+@inner
 def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
     """Contents, pressure and the rest that is no operation; rows so far."""
     if r.kind == 13:
@@ -217,6 +251,12 @@ def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
         if page != NONE and s.pages[page].life == LIFE_STORED:
             _emit(s, out, n, r.t, OP_CONTENT, page, np.uint64(0))
             out[n].clen = r.tail
+            return n + 1
+    elif r.kind == 16:
+        page = get(s, K_SLOT, r.entry)
+        if page != NONE:
+            _emit(s, out, n, r.t, OP_LATENCY, page, np.uint64(0))
+            out[n].latency = r.latency
             return n + 1
     elif r.kind == 14:
         s.numbers[N_ZSWAP] = np.int64(r.address)
@@ -260,14 +300,15 @@ def match(records: Any, s: Any, out: Any) -> Any:
             n = _load_rows(s, out, n, r, inside)
         elif r.kind == 2:
             if inside:
-                s.counts[1] += r.pages
-                s.counts[4] += r.pages
+                n = _written_back(s, out, n, r)
+        elif r.kind == 12:
+            n = _free_slots(s, out, n, r, inside)
         elif r.kind == 3 or r.kind == 5:
             first, last = np.uint64(0), np.uint64(1) << np.uint64(52)
             if r.kind == 3:
                 first = (r.address + np.uint64(4095)) >> np.uint64(12)
                 last = (r.entry + np.uint64(4095)) >> np.uint64(12)
-            done = _drop_space(s, out, n, r, first, last)
+            done = n if s.numbers[N_FREES] else _drop_space(s, out, n, r, first, last)
             if done < 0:
                 return i, len(out)
             n = done

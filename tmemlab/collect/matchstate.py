@@ -26,6 +26,8 @@ OP_CONTENT = 3
 """Not an event: a page's content was compressed."""
 OP_DROPPED = 4
 """An invalidate that a later load contradicted."""
+OP_LATENCY = 5
+"""Not an event: a page's read from the disk ended, ``latency`` after its load began."""
 OP_PRESSURE = 16
 """Not an event: 16 + schema.Pressure, pages in ``slot``."""
 
@@ -72,7 +74,9 @@ LIFE_NEW, LIFE_STORED, LIFE_LOADED, LIFE_GONE = 0, 1, 2, 3
 
 N_PAGES, N_SPACES, N_USED, N_TASKS, N_CGROUPS = range(5)
 N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_LAST = range(5, 10)
-N_DEVICES = 10
+N_FREES = 10
+"""numbers[N_FREES]: whether slot frees are told, so that nothing is inferred."""
+N_DEVICES = 11
 """numbers[N_DEVICES + type]: position of a swap type in the manifest."""
 
 # First halves of the hash keys; a space's pages have 16 + its id.

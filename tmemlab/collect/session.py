@@ -25,7 +25,7 @@ from .compressors import find_twin
 from .contents import ContentSampler
 from .cut import Counters, cut
 from .directmap import Probe, find_direct_map
-from .probes import choose
+from .probes import choose, tracepoint
 from .records import RECORD, TASK_STATE, Kind, Records
 from .ring import ContentRing, Ring
 from .spool import Frame, SpoolWriter
@@ -177,6 +177,8 @@ class Session:
         start["began_ns"] = self.began
         start["root_cgroup"] = cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1
         start["contents_note"] = contents_note
+        start["slot_frees"], start["lengths"] = probes.slot_frees, probes.lengths
+        start["symbols"] = probes.symbols
         start["cut"] = asdict(self._first)
         self._spool.document(Frame.START, start)
         self._watch_zswap()
@@ -278,7 +280,7 @@ class Session:
 
     def _take_pending_writebacks(self) -> None:
         """A writeback of the pool for the root cgroup is known as one only by the task's next step: ask for it."""
-        with contextlib.suppress(KeyError):
+        if self.probe_name == tracepoint.NAME:
             size = host.task_slots() * TASK_STATE.itemsize
             area = mmap.mmap(self._bpf["tasks"].map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
             states = np.frombuffer(area, TASK_STATE)

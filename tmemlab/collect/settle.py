@@ -1,9 +1,9 @@
 """Settling matched rows: what only the future of a page decides, and the dense ids.
 
 Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load
-follows keeps its copy, and a sampled content belongs to the store just before it. Forwards: pages get their ids in
-order of first appearance, a load has the length of the store it reads, and a store that was not sampled takes its
-page's last.
+follows keeps its copy, and a sampled content or the end of a disk read belongs to the store or load before it.
+Forwards: pages get their ids in order of first appearance, a load has the length of the store it reads, and a
+store that was not sampled takes its page's last.
 """
 
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .matchstate import OP_CONTENT, OP_DROPPED, OP_PRESSURE
+from .matchstate import OP_CONTENT, OP_DROPPED, OP_LATENCY, OP_PRESSURE
 
 _STORE, _LOAD, _INVALIDATE = 0, 1, 2
 _NO_CLEN = np.uint16(0xFFFF)
+_NO_LATENCY = np.uint32(0xFFFFFFFF)
 _COPY_STAYS = 8
 _ZERO = 2
 
@@ -22,13 +23,15 @@ C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED, C_KERNEL, TALLIES = ra
 
 
 @njit(cache=True, nogil=True)
-def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
-    """One chunk, last row first. By page: ``next_op`` begins as 255, ``clen`` as null."""
+def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, tally: Any) -> None:
+    """One chunk, last row first. By page: ``next_op`` begins as 255, ``clen`` and ``latency`` as null."""
     for i in range(len(rows) - 1, -1, -1):
         row = rows[i]
         op, page = row.op, row.page
         if op == OP_CONTENT:
             clen[page] = row.clen
+        elif op == OP_LATENCY:
+            latency[page] = row.latency
         elif op == _INVALIDATE:
             if next_op[page] == _LOAD or next_op[page] == _INVALIDATE:
                 row.op = OP_DROPPED
@@ -41,6 +44,9 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, tally: Any) -> None:
                 row.flags |= _COPY_STAYS
             if row.clen == _NO_CLEN and row.where == _ZERO:
                 row.clen = 0
+            if row.latency == _NO_LATENCY:
+                row.latency = latency[page]
+            latency[page] = _NO_LATENCY
             next_op[page] = _LOAD
         elif op == _STORE:
             if row.clen == _NO_CLEN:

@@ -67,6 +67,8 @@ class Pressure(IntEnum):
     KSWAPD_WAKE = 2
     KSWAPD_SLEEP = 3
     OOM_KILL = 4
+    WRITEBACK = 5
+    """The pool, zswap's or zram's, wrote its copy of a slot to its backing store."""
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:
@@ -102,7 +104,8 @@ PRESSURE = pa.schema(
         _required("kind", pa.uint8()),  # Pressure
         _required("cgroup", pa.uint16()),
         _required("task", pa.uint16()),
-        pa.field("pages", pa.int64()),  # reclaimed (direct reclaim end), rss of the victim (OOM kill)
+        # Reclaimed (direct reclaim end), rss of the victim (OOM kill); the slot as in events (writeback).
+        pa.field("pages", pa.int64()),
     ]
 )
 

@@ -1,10 +1,10 @@
 """Probe sets: one file each, a table of what it attaches to and what it cannot see."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...errors import InvalidInputError, KernelUnsupportedError
+from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError
 from ..btf import KernelTypes
 
 
@@ -16,6 +16,12 @@ class Attached:
     reason: str
     program: Any  # bcc.BPF
     cannot_see: list[str] = field(default_factory=list)
+    slot_frees: bool = False
+    """Whether every slot that is freed is told, so that no invalidate need be inferred."""
+    lengths: bool = False
+    """Whether stores into the pool come with their compressed length."""
+    symbols: list[str] = field(default_factory=list)
+    """The kernel functions that are probed."""
 
 
 def choose(name: str | None, types: KernelTypes, macros: dict[str, int | None]) -> Attached:
@@ -24,21 +30,27 @@ def choose(name: str | None, types: KernelTypes, macros: dict[str, int | None]) 
     ``macros``: ring sizes, CPUS, ONLY_CGROUP, and the direct map where contents are to be sampled.
     KernelUnsupportedError with every set's reason where none does.
     """
-    from . import tracepoint
+    from . import fentry, kprobe, tracepoint
 
     attachers: dict[str, Callable[[KernelTypes, dict[str, int | None]], Attached]] = {
+        fentry.NAME: fentry.attach,
+        kprobe.NAME: kprobe.attach,
         tracepoint.NAME: tracepoint.attach,
     }
     if name is not None and name not in attachers:
         raise InvalidInputError(f"there is no probe set {name!r}: choose from {', '.join(attachers)}")
     refusals: list[str] = []
+    last = name or list(attachers)[-1]
     for candidate, attach in attachers.items():
         if name in (None, candidate):
             try:
                 attached = attach(types, macros)
-            except KernelUnsupportedError as error:
+            except (KernelUnsupportedError, PrivilegeError) as error:
+                # A locked-down kernel refuses some kinds of programs and not others.
                 refusals.append(f"{candidate}: {error}")
+                if candidate == last and isinstance(error, PrivilegeError):
+                    raise
                 continue
             reason = "asked for" if name else "; ".join(["the best that attaches here", *refusals])
-            return Attached(attached.name, reason, attached.program, attached.cannot_see)
+            return replace(attached, reason=reason)
     raise KernelUnsupportedError("no probe set attaches to this kernel: " + "; ".join(refusals))
