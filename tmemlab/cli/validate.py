@@ -19,7 +19,7 @@ def _print(result: Any) -> None:
             return "-"
         if key == "hit_rate":
             return format_share(value)
-        return format_bytes(value) if key.endswith("bytes_mean") else format_count(value)
+        return format_bytes(value) if "bytes" in key else format_count(value)
 
     console = Console(highlight=False)
     settings = ", ".join(f"{key}={value}" for key, value in vars(result.policy).items())
@@ -44,11 +44,13 @@ def _print(result: Any) -> None:
     console.print(table)
     console.print(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
     if result.pool_error is not None:
-        console.print(f"pool over time, mean absolute error: {format_share(result.pool_error)}")
-    console.print("loads, kernel's place -> replay's: " + "; ".join(
-        f"{kernel} -> " + ", ".join(f"{place} {format_count(n)}" for place, n in row.items() if n)
-        for kernel, row in result.confusion.items() if any(row.values())
-    ))  # fmt: skip
+        mean, rms = format_share(result.pool_error), format_share(result.pool_rms)
+        console.print(f"pool over time, of its mean: mean absolute error {mean}, root mean square {rms}")
+    for kind, confusion in (("loads", result.confusion), ("stores", result.stores_confusion)):
+        console.print(f"{kind}, kernel's place -> replay's: " + "; ".join(
+            f"{kernel} -> " + ", ".join(f"{place} {format_count(n)}" for place, n in row.items() if n)
+            for kernel, row in confusion.items() if any(row.values())
+        ), soft_wrap=True)  # fmt: skip
 
 
 @click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,5 @@
 """The kernel is the judge: replay a trace under the settings its host had, and compare."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.manifest import Manifest
 from ..datasets.read import Trace
-from ..datasets.schema import Op, Where
-from ..errors import InvalidInputError, TraceError
-from ..policies.catalogue import find_policy
+from ..datasets.schema import Op, Pressure, Where
+from ..errors import TraceError
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE
-from .host import build_host
+from .host import Host, build_host
 from .prepare import Columns, prepare
+from .recorded import recorded_policy, slot_device, zram_devices
 from .score import Score, StormPlan, score
 
 PLACES = ("pool", "disk", "zero")
-_ON = ("Y", "y", "1", 1, True)
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,12 @@ class Validation:
     """Share of stores and loads that the replay put, or found, where the kernel did."""
     confusion: dict[str, dict[str, int]]
     """Loads: where the kernel found the page, then where the replay did."""
+    stores_confusion: dict[str, dict[str, int]]
+    """Stores: where the kernel put the page (disk: also what the pool rejected), then where the replay did."""
     pool_error: float | None
     """Mean over the samples of |predicted - measured| pool, as a share of the mean measured pool."""
+    pool_rms: float | None
+    """Root of the mean over the samples of (predicted - measured)^2, as a share of the mean measured pool."""
 
     @property
     def error(self) -> dict[str, float | None]:
@@ -58,57 +59,78 @@ class Validation:
             "error": self.error,
             "agreement": self.agreement,
             "confusion": self.confusion,
+            "stores_confusion": self.stores_confusion,
             "pool_error": self.pool_error,
+            "pool_rms": self.pool_rms,
         }
 
 
-def recorded_policy(manifest: Manifest) -> Policy:
-    """The policy and parameters that the host ran while recording.
+def kernel_places(trace: Trace, columns: Columns) -> npt.NDArray[np.uint8]:
+    """Where the kernel put or found the page of each event (Where codes).
 
-    Raises InvalidInputError where the manifest does not say, or they changed during the capture.
+    The kernel counts traffic with zram as traffic with a device; here a zram device is the pool.
     """
-    start: Mapping[str, Any] = manifest.zswap.start if manifest.zswap else {}
-    end: Mapping[str, Any] = manifest.zswap.end if manifest.zswap else {}
-    changed = sorted(key for key in start if key in end and start[key] != end[key])
-    if changed:
-        raise InvalidInputError(
-            f"zswap's {', '.join(changed)} changed while the trace was recorded: slice it to one setting"
-        )
-    if start.get("enabled") not in _ON:
-        return find_policy("bounds.none")()
-    kind = find_policy("zswap.v6_18")
-    names = {"max_pool_percent": float, "accept_threshold_percent": float}
-    values: dict[str, Any] = {key: convert(start[key]) for key, convert in names.items() if key in start}
-    values["shrinker"] = "on" if start.get("shrinker_enabled") in _ON else "off"
-    return kind(**values)
+    devices = zram_devices(trace.manifest)
+    zswap = (trace.manifest.zswap.start or {}).get("enabled") in ("Y", "1")
+    if not devices or zswap:
+        return columns.where
+    where = columns.where.copy()
+    on_zram = np.isin(slot_device(trace.events("slot")["slot"]), devices)
+    where[on_zram & (where == Where.DISK)] = Where.POOL
+    return where
 
 
-def _measured(trace: Trace, columns: Columns, pool: npt.NDArray[np.int64]) -> dict[str, float | None]:
-    loads = columns.where[columns.op == Op.LOAD]
-    stores = columns.where[columns.op == Op.STORE]
-    counts = {where: int((loads == where).sum()) for where in Where}
-    served = counts[Where.POOL] + counts[Where.ZERO]
-    known = served + counts[Where.DISK]
+def measured(trace: Trace, columns: Columns) -> dict[str, float | None]:
+    """What the kernel did, from the events, its counters and the samples."""
+    where = kernel_places(trace, columns)
+    loads = np.bincount(where[columns.op == Op.LOAD], minlength=len(Where))
+    stores = np.bincount(where[columns.op == Op.STORE], minlength=len(Where))
+    served = int(loads[Where.POOL] + loads[Where.ZERO])
+    known = served + int(loads[Where.DISK])
+    pool = trace.column("samples", "pool_bytes")
+    pool = pool[pool >= 0]
+    kills = int((trace.column("pressure", "kind") == Pressure.OOM_KILL).sum()) if trace.rows("pressure") else 0
     return {
         "hit_rate": served / known if known else None,
-        "loads_pool": counts[Where.POOL],
-        "loads_disk": counts[Where.DISK],
-        "loads_zero": counts[Where.ZERO],
-        "stores_rejected": int(((stores == Where.REJECTED) | (stores == Where.DISK)).sum()),
+        "loads_pool": int(loads[Where.POOL]),
+        "loads_disk": int(loads[Where.DISK]),
+        "loads_zero": int(loads[Where.ZERO]),
+        "stores_accepted": int(stores[Where.POOL]),
+        "stores_rejected": int(stores[Where.REJECTED] + stores[Where.DISK]),
+        "stores_zero": int(stores[Where.ZERO]),
         "written_back": trace.manifest.kernel_counters.get("zswpwb"),
         "pool_bytes_mean": float(pool.mean()) if len(pool) else None,
+        "pool_bytes_peak": int(pool.max()) if len(pool) else None,
+        "oom_kills": kills,
     }
 
 
-def _predicted(row: Score, pool: npt.NDArray[np.int64]) -> dict[str, float | None]:
+def predicted(row: Score, host: Host) -> dict[str, float | None]:
+    """The same of a replay of the trace on ``host``, at the same samples."""
+    seen = row.series[row.series[:, 2] >= 0]
+    pool = seen[:, 2] * PAGE_SIZE
+    # The kernel kills when memory is below the min watermark and nothing is left to take.
+    swap = host.balance[: len(row.series), 3][row.series[:, 2] >= 0]
+    lost = (seen[:, 0] + seen[:, 1] < host.watermark_min) & (swap == 0)
     return {
         "hit_rate": row.hit_rate,
         "loads_pool": row.loads["pool"],
         "loads_disk": row.loads["disk"],
         "loads_zero": row.loads["zero"],
+        "stores_accepted": row.stores["accepted"],
         "stores_rejected": row.stores["rejected"],
+        "stores_zero": row.stores["zero"],
         "written_back": row.writeback["pages"],
         "pool_bytes_mean": float(pool.mean()) if len(pool) else None,
+        "pool_bytes_peak": int(pool.max()) if len(pool) else None,
+        "oom_kills": int(lost[0]) + int((np.diff(lost.astype(np.int8)) == 1).sum()) if len(lost) else 0,
+    }
+
+
+def _confusion(chosen: Any, where: Any, found: Any) -> dict[str, dict[str, int]]:
+    return {
+        kernel: {replay: int((chosen & (where == a) & (found == b)).sum()) for b, replay in enumerate(PLACES)}
+        for a, kernel in enumerate(PLACES)
     }
 
 
@@ -127,22 +149,20 @@ def validate(path: Path | str, policy: Policy | None = None) -> Validation:
     row = score(columns, host, policy, StormPlan(storms=0), keep_found=True)
     truth = trace.column("samples", "pool_bytes")
     both = (truth >= 0) & (row.series[:, 2] >= 0)
-    truth, guess = truth[both], row.series[both, 2] * PAGE_SIZE
-    where, found = columns.where.copy(), row.found.copy()
+    truth, guess = truth[both].astype(np.float64), row.series[both, 2] * PAGE_SIZE
+    where, found = kernel_places(trace, columns).copy(), row.found.copy()
     where[where == Where.REJECTED] = Where.DISK
     found[found == Where.REJECTED] = Where.DISK
     judged = (columns.op != Op.INVALIDATE) & (where != Where.UNKNOWN)
-    loads = judged & (columns.op == Op.LOAD)
-    confusion = {
-        kernel: {replay: int((loads & (where == a) & (found == b)).sum()) for b, replay in enumerate(PLACES)}
-        for a, kernel in enumerate(PLACES)
-    }
+    mean = float(truth.mean()) if len(truth) else 0.0
     return Validation(
         trace,
         policy,
-        _measured(trace, columns, truth),
-        _predicted(row, guess),
+        measured(trace, columns),
+        predicted(row, host),
         float((where[judged] == found[judged]).mean()) if judged.any() else None,
-        confusion,
-        float(np.abs(guess - truth).mean() / truth.mean()) if len(truth) and truth.mean() > 0 else None,
+        _confusion(judged & (columns.op == Op.LOAD), where, found),
+        _confusion(judged & (columns.op == Op.STORE), where, found),
+        float(np.abs(guess - truth).mean() / mean) if mean else None,
+        float(np.sqrt(((guess - truth) ** 2).mean()) / mean) if mean else None,
     )

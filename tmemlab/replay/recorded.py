@@ -1,0 +1,115 @@
+"""What a trace's manifest says of the pool that its host ran: the policy to judge a replay by."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..datasets.manifest import Manifest
+from ..errors import InvalidInputError
+from ..policies.catalogue import find_policy
+from ..policies.interface import Param, Policy
+
+_ON = ("Y", "y", "1", 1, True)
+_SLOT_DEVICE_SHIFT = 28
+
+ZSWAP_OF = (
+    ((6, 15), "zswap.v6_18"),  # pages that do not compress are kept raw; zsmalloc alone
+    ((6, 12), "zswap.v6_12"),
+    ((6, 8), "zswap.v6_8"),
+    ((6, 5), "zswap.v6_5"),
+    ((5, 6), "zswap.v5_6"),
+    ((3, 11), "zswap.v3_11"),
+)
+"""The first kernel of each policy, newest first."""
+
+
+def recorded_policy(manifest: Manifest) -> Policy:
+    """The policy and parameters that the host ran while recording: zswap's if that was on, else zram's, else none.
+
+    Where the manifest has the mean delay of zswap's worker (``zswap_worker``: ``delay_us``), it is used. Raises
+    InvalidInputError where the manifest does not say enough, or settings changed during the capture.
+    """
+    start: Mapping[str, Any] = manifest.zswap.start if manifest.zswap else {}
+    end: Mapping[str, Any] = manifest.zswap.end if manifest.zswap else {}
+    changed = sorted(key for key in start if key in end and start[key] != end[key])
+    if changed:
+        raise InvalidInputError(
+            f"zswap's {', '.join(changed)} changed while the trace was recorded: slice it to one setting"
+        )
+    if start.get("enabled") in _ON:
+        return _zswap(manifest, start)
+    if zram_devices(manifest):
+        return _zram(manifest)
+    return find_policy("bounds.none")()
+
+
+def zram_devices(manifest: Manifest) -> list[int]:
+    """Numbers (rows of the manifest's swap) of the swap areas that are zram devices.
+
+    By name; where names were taken out, by a size that differs from a zram device's by the header page alone.
+    """
+    sizes = {int(device.get("disksize") or 0) for device in manifest.zram}
+    return [
+        number
+        for number, area in enumerate(manifest.swap)
+        if re.search(r"\bzram\d+$", area.device) or any(0 <= size - area.size_bytes <= 1 << 16 for size in sizes)
+    ]
+
+
+def slot_device(slot: Any) -> Any:
+    """The row of the manifest's swap that slots (numbers or arrays of them) lie on."""
+    return slot >> _SLOT_DEVICE_SHIFT
+
+
+def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
+    kind = find_policy(_zswap_of(manifest.kernel.release))
+    by_kernel_name = {about.kernel: about for about in kind.params() if about.kernel}
+    values = {
+        about.name: _value(about, settings[name]) for name, about in by_kernel_name.items() if name in settings
+    }
+    if "shrinker_enabled" in settings and "shrinker" not in values and settings["shrinker_enabled"] in _ON:
+        raise InvalidInputError(f"{kind.name} has no shrinker, and the host's was on: name a policy with --policy")
+    worker = manifest.extra.get("zswap_worker")
+    if isinstance(worker, dict) and any(about.name == "worker_start_us" for about in kind.params()):
+        values["worker_start_us"] = float(worker["delay_us"])
+    return kind(**values)
+
+
+def _zswap_of(release: str) -> str:
+    found = re.match(r"(\d+)\.(\d+)", release)
+    if not found:
+        raise InvalidInputError(f"the kernel {release!r} is of no known version: name a policy with --policy")
+    version = int(found[1]), int(found[2])
+    for first, name in ZSWAP_OF:
+        if version >= first:
+            return name
+    raise InvalidInputError(f"Linux {release} had no zswap: name a policy with --policy")
+
+
+def _value(about: Param, text: Any) -> Any:
+    if set(about.choices) == {"on", "off"}:
+        return "on" if text in _ON else "off"
+    if about.choices:
+        return str(text)  # the policy refuses what it does not know, by name
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"the manifest's {about.kernel} is {text!r}, and not a number") from None
+
+
+def _zram(manifest: Manifest) -> Policy:
+    """zram.basic by the device's size and limit; what scripts made it write back is not recorded."""
+    devices = zram_devices(manifest)
+    disksize = sum(manifest.swap[number].size_bytes for number in devices)
+    limit = 0
+    for device in manifest.zram:
+        fields = str(device.get("mm_stat") or "").split()
+        limit += int(fields[3]) if len(fields) > 3 else 0
+    share = 100 / manifest.ram_bytes
+    others = len(manifest.swap) > len(devices)
+    values: dict[str, Any] = {
+        "disksize_percent": min(disksize * share, 1000.0),
+        "mem_limit_percent": min(limit * share, 100.0),
+        "fallback": "disk" if others else "none",
+    }
+    return find_policy("zram.basic")(**values)
