@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ json_option: Callable[..., Any] = click.option(
 def on_terminal() -> bool:
     """Whether progress can be shown: stderr is a terminal."""
     return sys.stderr.isatty()
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[Any], None]]:
+    """A function to call when one of ``total`` parts is done: a bar with the time left, on a terminal only."""
+    if not on_terminal():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total or None)
+        yield lambda _: bar.advance(task)
 
 
 fail_if_option: Callable[..., Any] = click.option(

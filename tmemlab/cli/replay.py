@@ -1,11 +1,18 @@
 """tmemlab replay."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from .common import check_thresholds, fail_if_option, json_option, on_terminal, parse_thresholds, size, write_json
+from .common import (
+    check_thresholds,
+    fail_if_option,
+    json_option,
+    parse_thresholds,
+    progress,
+    size,
+    write_json,
+)
 
 
 @click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,7 +22,8 @@ from .common import check_thresholds, fail_if_option, json_option, on_terminal, 
     help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
 )  # fmt: skip
 @click.option("--ram", type=size, metavar="SIZE", help="RAM of the host to replay on. Default: as recorded.")
-@click.option("--pool", metavar="SIZE|PCT", help="Limit of every pool that has one, such as 512M or 20%.")
+@click.option("--pool", metavar="SIZE|PCT",
+              help="Limit of every pool that has one, such as 512M, 20%, or a range, 5%..50%/5.")  # fmt: skip
 @click.option("--storms", type=click.IntRange(0, 100_000), default=100, show_default=True,
               help="Memory storms that measure the OOM risk; 0 skips them.")  # fmt: skip
 @click.option("--storm-fraction", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True,
@@ -35,6 +43,7 @@ from .common import check_thresholds, fail_if_option, json_option, on_terminal, 
               help="Price the calls into the pool's owner by batch size: bare, xen-hypercall or kvm-vmexit.")
 @click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
+@click.option("--out", metavar="FILE", help="Write a row a replay to FILE, .parquet, .csv or .json.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
 @fail_if_option
 @json_option
@@ -54,6 +63,7 @@ def command(
     calls: str | None,
     threads: int | None,
     allow_lossy: bool,
+    out: str | None,
     html_file: str | None,
     fail_if: tuple[str, ...],
     json_file: str | None,
@@ -70,33 +80,35 @@ def command(
     tmemlab replay -p zswap.v6_18 --stack ram:5%,remote:1G@25us,disk@nvme
     tmemlab replay -p tmem.frontswap --calls kvm-vmexit
     tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
-    """
-    from contextlib import nullcontext
 
+    A range makes a sweep, over all cores: 5..50/5 in steps of 5, 64M..1G*2 doubling, on|off both.
+
+    \b
+    tmemlab replay /tmp/trace --pool 5%..50%/5 --out sizes.parquet
+    tmemlab replay -p 'zswap.v6_18:max_pool_percent=5..50/5,shrinker=on|off'
+    """
     from ..datasets.bundled import default_trace
-    from ..policies.catalogue import parse_policies
     from ..replay.compare import compare
     from ..replay.report import print_comparison, write_html
-    from ..replay.score import Score, StormPlan
+    from ..replay.score import StormPlan
+    from ..replay.sweep import check_target, expand_policies, expand_pools, is_range, write_rows
 
     thresholds = parse_thresholds(fail_if)
-    chosen = [policy for text in policies for policy in parse_policies(text)]
+    if out:
+        check_target(out)
     path = trace or default_trace()
-    finished: list[Score] = []
-    status: Any = nullcontext()
-    if on_terminal():
-        from rich.console import Console
+    chosen = expand_policies(policies)
+    if is_range(pool):
+        from ..datasets.read import Trace
+        from ..policies.catalogue import default_policies
 
-        status = Console(stderr=True).status(
-            f"replaying {path.name} (the first run compiles for about half a minute)"
+        opened = Trace.open(path)
+        chosen = expand_pools(
+            chosen or default_policies(opened.manifest.kind), str(pool), ram or opened.manifest.ram_bytes
         )
-
-    def on_done(row: Score) -> None:
-        finished.append(row)
-        if on_terminal():
-            status.update(f"{row.name} done, {len(finished)} in all")
-
-    with status:
+        pool = None
+    what = f"replaying {path.name} (the first run compiles for about half a minute)"
+    with progress(what, len(chosen)) as on_done:
         result = compare(
             path, chosen, ram_bytes=ram, pool=pool, disk=disk, stack=stack, loop=loop, calls=calls,
             compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
@@ -104,6 +116,8 @@ def command(
         )  # fmt: skip
     if json_file:
         write_json(result.as_json(), json_file)
+    if out:
+        write_rows(result, out)
     if html_file:
         write_html(result, Path(html_file))
     if json_file != "-":

@@ -23,6 +23,11 @@ ACCESS_DEFAULTS = ("bounds.clairvoyant:bypass=off", "order.lru", "order.fifo")
 """The same for an access trace, where a missing page has to be taken in."""
 
 
+def default_policies(kind: str) -> list[Policy]:
+    """What is compared on a trace of this kind when no policy is named."""
+    return [parse_policy(text) for text in (ACCESS_DEFAULTS if kind == "access" else DEFAULTS)]
+
+
 def all_policies() -> dict[str, type[Policy]]:
     """Every policy by name, families in alphabetical order. A file in a family folder is all it takes."""
     for module in pkgutil.walk_packages(policies.__path__, policies.__name__ + "."):
