@@ -74,8 +74,8 @@ def test_a_pool_equals_brute_force_event_for_event(
             twin.request(page)
             places.append("pool")
         elif op == I:
+            places.append("pool" if page in twin else "gone")
             twin.forget(page)
-            places.append("gone")
         elif page in twin:
             twin.request(page)
             places.append("pool")

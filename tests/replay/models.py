@@ -48,8 +48,8 @@ def pool(events: list[tuple[int, int]], capacity: int, order: str) -> list[str]:
             if page in held and order == "belady":
                 del held[page]
         elif op == I:
+            places.append("pool" if page in held else "gone")
             held.pop(page, None)
-            places.append("gone")
         else:
             held.pop(page, None)
             take = True

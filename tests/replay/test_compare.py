@@ -124,7 +124,7 @@ def test_swap_policies_refuse_an_access_trace(tmp_path: Path) -> None:
         tmp_path / "t", [(0, "load", 0), (5, "load", 1), (9, "load", 0)], manifest={"kind": "access"}
     )
     with pytest.raises(InvalidInputError, match=r"zswap\.v6_18"):
-        compare(path, [parse_policy("zswap.v6_18")])
+        compare(path, [parse_policy("zswap.v6_18")], loop="open")
     assert [row.name for row in compare(path).scores] == ["bounds.clairvoyant", "order.lru", "order.fifo"]
 
 

@@ -2,26 +2,41 @@
 
 Numba decides whether its cache is stale by the file that holds the function, not by the files of the
 functions it calls. A changed list primitive would go unnoticed in every policy that uses it, so the cache
-folder is named after the state of all compiled sources together.
+folder is named after the content of all modules that others compile into themselves. A policy's own file is
+not among them: numba sees that one change, and to edit one policy does not compile the others again.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-ROOMS = ("policies", "replay")
+STATES = 6
+"""Folders that are kept of one installation: processes may be running from older ones."""
+
+_SIBLINGS = re.compile(r"^from \.(\w*) import ([^(\n#]*)", re.MULTILINE)
+
+
+def shared_sources() -> list[Path]:
+    """Modules whose functions, records or constants end up in compiled code of another module."""
+    policies = {path: path.read_text() for path in (PACKAGE / "policies").rglob("*.py")}
+    shared = {path for path, text in policies.items() if "@register(" not in text}
+    for path, text in policies.items():  # a policy that others build upon
+        for module, names in _SIBLINGS.findall(text):
+            used = (path.parent / f"{name.strip()}.py" for name in ([module] if module else names.split(",")))
+            shared.update(sibling for sibling in used if sibling in policies)
+    shared.update(path for path in (PACKAGE / "replay").glob("*.py") if "njit" in path.read_text())
+    return sorted([*shared, PACKAGE / "datasets" / "schema.py"])
 
 
 def sources_digest() -> str:
-    """A digest of name, size and time of every module that holds compiled code."""
+    """A digest of the content of the shared modules."""
     digest = hashlib.sha256()
-    for room in ROOMS:
-        for path in sorted((PACKAGE / room).rglob("*.py")):
-            seen = path.stat()
-            digest.update(f"{path}:{seen.st_size}:{seen.st_mtime_ns}\n".encode())
+    for path in shared_sources():
+        digest.update(f"{path.name}:".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -36,7 +51,7 @@ def cache_folder() -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError
         states = sorted((p for p in root.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
-        for old in states[:-1]:  # the last one stays: a process may be running from it
+        for old in states[: 1 - STATES]:
             shutil.rmtree(old, ignore_errors=True)
     except (OSError, RuntimeError):
         folder = Path(tempfile.mkdtemp(prefix="tmemlab-compiled-"))

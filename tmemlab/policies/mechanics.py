@@ -128,19 +128,21 @@ def has_more_than(w: Any, pages: int) -> bool:
 def enter_pool(w: Any, page: int) -> None:
     """Store the compressed page in the pool's allocator."""
     h = w.host
+    w.pages[page].place = POOL
+    h.pool_count += 1
+    if h.accesses:  # RAM itself: whole pages, no allocator
+        h.pool_pages += 1
+        if h.pool_pages > h.peak_pool_pages:
+            h.peak_pool_pages = h.pool_pages
+        return
     clen = w.pages[page].clen
     zclass = w.class_of[clen]
     w.pages[page].zclass = zclass
-    w.pages[page].place = POOL
-    if h.accesses:  # RAM itself: whole pages, no allocator
-        h.pool_pages += 1
-        h.peak_pool_pages = max(h.peak_pool_pages, h.pool_pages)
-    elif h.buddies == 0:
+    h.pool_bytes += clen
+    if h.buddies == 0:
         w.frames[page] = allocate(w, zclass)
     else:
         w.frames[page] = join(w, zclass)
-    h.pool_count += 1
-    h.pool_bytes += clen
 
 
 @njit(cache=True)
@@ -148,15 +150,16 @@ def leave_pool(w: Any, page: int) -> None:
     """Free the page's object; the page goes off its list too."""
     h = w.host
     unlink(w, page)
+    w.pages[page].place = ABSENT
+    h.pool_count -= 1
     if h.accesses:
         h.pool_pages -= 1
-    elif h.buddies == 0:
+        return
+    h.pool_bytes -= w.pages[page].clen
+    if h.buddies == 0:
         release(w, w.frames[page])
     else:
         part(w, w.frames[page], w.pages[page].zclass)
-    h.pool_count -= 1
-    h.pool_bytes -= w.pages[page].clen
-    w.pages[page].place = ABSENT
 
 
 @njit(cache=True)
@@ -215,6 +218,9 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
     h = w.host
     clen = w.pages[page].clen
     leave_pool(w, page)
+    if h.accesses:  # a plain cache has no device behind it
+        h.writeback_pages += 1
+        return h.now
     if h.levels:
         size = clen if w.levels[h.above].compressed else 4096
         h.decompressed += size == 4096

@@ -128,7 +128,10 @@ def _entry(typingctx: Any, world: Any, index: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         table = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.load(builder.gep(table, [args[1]]))
+        entry = builder.load(builder.gep(table, [args[1]]))
+        # The table never changes while a World lives: the optimiser may keep an entry across stores to others.
+        entry.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return entry
 
     return types.int64(WORLD, types.int64), codegen
 

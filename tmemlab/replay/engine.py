@@ -163,8 +163,8 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
 def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any) -> int:
     """One page comes back; where it was found (a Where code).
 
-    costs: int64 [fault ns, decompress ns]. The histogram takes what comes from a device; loads from the pool
-    all cost the same, and are added when they have been counted.
+    costs: int64 [fault ns, decompress ns]. The histogram takes loads that had to wait for something; those
+    from the pool, or from an idle disk, all cost the same, and are added when they have been counted.
     """
     h = w.host
     place = w.pages[page].place
@@ -192,8 +192,9 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
         return _read_back(w, page, place, flags, costs, histogram)
     h.loads_disk += 1
     h.disk_read += 4096
-    queued = min(max(h.disk_busy - h.now, 0), h.disk_queue_ns)
-    record_latency(histogram, costs[0] + h.disk_latency_ns + queued)
+    queued = min(h.disk_busy - h.now, h.disk_queue_ns)
+    if queued > 0:
+        record_latency(histogram, costs[0] + h.disk_latency_ns + queued)
     w.pages[page].place = DISK if flags & _COPY_STAYS else ABSENT
     return _W_DISK
 
@@ -393,7 +394,6 @@ def run_accesses(
                 leave_pool(w, p)
         else:
             h.loads_disk += 1
-            w.pages[p].clen = 4096
             if store(w, p) == ACCEPT:
                 enter_pool(w, p)
                 h.accepted += 1

@@ -89,6 +89,7 @@ def _levels(state: State, stack: Stack | None) -> list[dict[str, Any]]:
 def _add_constant_latencies(run: Run, cache: bool) -> None:
     """Loads that no device delays all take as long; in a plain cache, misses do too."""
     h, costs = run.state.world.host, run.host.costs
+    idle = int(h.loads_disk + h.loads_remote - run.histogram.sum())
     if cache:
         record_latency(run.histogram, costs.fault, int(h.loads_pool))
         record_latency(run.histogram, costs.fault + run.host.disk.latency_ns, int(h.loads_disk))
@@ -96,6 +97,7 @@ def _add_constant_latencies(run: Run, cache: bool) -> None:
     else:
         record_latency(run.histogram, costs.fault + costs.decompress, int(h.loads_pool))
         record_latency(run.histogram, costs.fault, int(h.loads_zero))
+        record_latency(run.histogram, costs.fault + run.host.disk.latency_ns, idle)
 
 
 def _readings(run: Run, duration: int) -> dict[str, Any]:
