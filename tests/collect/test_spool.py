@@ -7,7 +7,7 @@ import pytest
 
 from tmemlab.collect.records import RECORD, Records
 from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter
-from tmemlab.errors import TraceError
+from tmemlab.errors import TmemlabError, TraceError
 
 
 def some_records(count: int, seed: int = 1) -> Records:
@@ -76,3 +76,36 @@ def test_a_spool_that_died_at_once_is_one_sentence(tmp_path: Path) -> None:
     SpoolWriter(tmp_path).close()
     with pytest.raises(TraceError, match="nothing to recover"):
         SpoolReader.start(tmp_path)
+
+
+def test_a_removed_directory_comes_back_with_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    writer = SpoolWriter(folder)
+    writer.records(some_records(20))
+    (folder / SPOOL_NAME).unlink()
+    folder.rmdir()
+    writer.keep()
+    writer.records(some_records(31, seed=2))
+    # a rename takes the file elsewhere: the recording stays where it was asked for
+    folder.rename(tmp_path / "elsewhere")
+    writer.keep()
+    writer.document(Frame.END, {})
+    writer.close()
+    kinds, values = zip(*SpoolReader(folder), strict=True)
+    assert kinds == (Frame.RECORDS, Frame.RECORDS, Frame.END)
+    assert np.array_equal(values[0], some_records(20))
+    assert np.array_equal(values[1], some_records(31, seed=2))
+    assert (folder / SPOOL_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_that_cannot_come_back_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    writer = SpoolWriter(folder)
+    (folder / SPOOL_NAME).unlink()
+    folder.rmdir()
+    folder.write_text("in the way")
+    with pytest.raises(TmemlabError, match="cannot be made again"):
+        writer.keep()
+    writer.close()

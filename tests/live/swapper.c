@@ -5,6 +5,7 @@
  *   swapper churn MEGABYTES ROUNDS  fill memory and touch random pages of it, ROUNDS times its size
  *   swapper sweep MEGABYTES ROUNDS  touch memory in order, ROUNDS times; prints seconds and CPU seconds
  *
+ * PAUSE_US in the environment makes sweep sleep so many microseconds after every 64 pages.
  * "known" writes one line: the first page number, OUT, BACK, STRIDE and how many of the touched pages were not
  * resident just before. Content is compressible to about half, never zero, never repeated.
  */
@@ -127,6 +128,8 @@ static int sweep(unsigned long megabytes, unsigned long rounds)
 {
     unsigned long pages = megabytes << 8;
     unsigned char *base = map(pages);
+    const char *pause = getenv("PAUSE_US");
+    unsigned pause_us = pause ? atoi(pause) : 0;
     double begin = now();
     for (unsigned long round = 0; round < rounds; round++)
         for (unsigned long i = 0; i < pages; i++) {
@@ -134,6 +137,8 @@ static int sweep(unsigned long megabytes, unsigned long rounds)
             if (!page[PAGE - 8])
                 fill(page);
             page[8] += 1;
+            if (pause_us && i % 64 == 63)
+                usleep(pause_us);
             if (i % 4096 == 4095)
                 madvise(base + (i - 255) * PAGE, 256 * PAGE, MADV_DONTNEED);
         }

@@ -80,21 +80,25 @@ def test_kill_9_then_recover(swap: Swap, swapper: Path, tmp_path: Path) -> None:
 
 
 def kill_9(recorder: "subprocess.Popen[str]", swapper: Path) -> None:
-    """The recorder, without warning; then the load and the cgroup that it can no longer clean up."""
+    """The recorder, without warning; its command and its cgroup go with it."""
     recorder.kill()
     recorder.wait(60)
+    deadline = time.monotonic() + 30
+    while (groups() or running(swapper)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(swapper)
+    assert not groups()
+    recorder.communicate(timeout=60)
+
+
+def running(program: Path) -> list[int]:
+    """Processes of a program."""
+    found = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if process.name.isdigit() and (process / "exe").readlink() == swapper:
-                os.kill(int(process.name), signal.SIGKILL)
-    recorder.communicate(timeout=60)
-    deadline = time.monotonic() + 20
-    while groups() and time.monotonic() < deadline:
-        for group in groups():
-            with contextlib.suppress(OSError):
-                Path(group).rmdir()
-        time.sleep(0.05)
-    assert not groups()
+            if process.name.isdigit() and (process / "exe").readlink() == program:
+                found.append(int(process.name))
+    return found
 
 
 def test_recover_keeps_everything_up_to_a_torn_frame(swap: Swap, swapper: Path, tmp_path: Path) -> None:

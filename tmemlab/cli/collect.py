@@ -37,6 +37,8 @@ def _ring(text: str) -> int:
               help="Share of one CPU for learning how well pages compress; 0 for none.")  # fmt: skip
 @click.option("--ring", type=_ring, default="16M", show_default=True, metavar="SIZE",
               help="Kernel buffer for events on their way.")  # fmt: skip
+@click.option("--max-cpu", type=click.FloatRange(0.01, 1), metavar="SHARE",
+              help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
 @click.option("--max-size", type=size, metavar="SIZE", help="Stop when the recording takes so much of the disk.")
 @click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
 @json_option
@@ -49,6 +51,7 @@ def command(
     sample_rate: float,
     content_cpu: float,
     ring: int,
+    max_cpu: float | None,
     max_size: int | None,
     probe_set: str | None,
     json_file: str | None,
@@ -67,7 +70,7 @@ def command(
 
     options = Options(
         duration=duration, cgroup=cgroup, sample_hz=sample_rate, ring_bytes=ring, content_share=content_cpu,
-        probe_set=probe_set, max_bytes=max_size,
+        probe_set=probe_set, max_cpu=max_cpu, max_bytes=max_size,
     )  # fmt: skip
     terminal, endless = on_terminal(), duration is None and not command
     outcome = collect(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import InvalidInputError, KernelUnsupportedError, TmemlabError
+from .guard import Guard
 from .host import read_number, read_text
 
 
@@ -97,7 +98,7 @@ class Namer:
 
 
 class OwnCgroup:
-    """A memory cgroup of ours for one command, removed at the end.
+    """A memory cgroup of ours for one command, removed at the end, or by a guard when we are killed.
 
     >>> with OwnCgroup(limit=300 << 20) as group:
     ...     subprocess.run(command, preexec_fn=group.join)
@@ -107,6 +108,7 @@ class OwnCgroup:
         self._hierarchy = hierarchy or find_hierarchy()
         self.directory = self._hierarchy.mount / f"tmemlab-{os.getpid()}"
         self._limit = limit
+        self._guard: Guard | None = None
 
     def __enter__(self) -> Self:
         self._remove_orphans()
@@ -128,6 +130,7 @@ class OwnCgroup:
                 f"the kernel refuses a memory limit of {self._limit} bytes ({error.strerror}): "
                 "give a larger --memory-limit"
             ) from None
+        self._guard = Guard(self.directory)
         return self
 
     def _remove_orphans(self) -> None:
@@ -140,6 +143,8 @@ class OwnCgroup:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+        if self._guard is not None:
+            self._guard.done()
 
     @property
     def usage_file(self) -> Path:

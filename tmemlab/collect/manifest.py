@@ -75,6 +75,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
         provenance=extra.get("provenance", {}),
         extra={
             "vm": start["vm"],
+            "vmstat_at_start": start["cut"]["vmstat"],
             "options": start["options"],
             "identity": _identity(state, tally),
             **({"command": extra["command"]} if "command" in extra else {}),

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from . import cgroup as cgroups
 from .convert import Scrub, convert
+from .guard import die_with_parent
 from .session import Options, Progress, Session
 from .spool import SPOOL_NAME, SpoolFullError
 
@@ -75,7 +76,8 @@ def collect(
         raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
     except BaseException:
         if made and not (out / SPOOL_NAME).exists():
-            out.rmdir()
+            with contextlib.suppress(OSError):
+                out.rmdir()
         raise
     session, command_exit, cpu, seconds = outcome
     extra: dict[str, Any] = {"provenance": provenance or {}, "license": trace_license}
@@ -142,7 +144,13 @@ def _record(
     begin, cpu = time.monotonic(), time.process_time()
     child = None
     if command:
-        child = subprocess.Popen(command, preexec_fn=group.join if group else None, stdout=command_stdout)
+
+        def enter() -> None:
+            die_with_parent()
+            if group is not None:
+                group.join()
+
+        child = subprocess.Popen(command, preexec_fn=enter, stdout=command_stdout)
         stack.callback(_reap, child)
     session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)
     if child is not None:

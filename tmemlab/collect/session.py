@@ -52,6 +52,8 @@ class Options:
     content_share: float = 0.03
     """Of one CPU, for compressing page contents; 0 samples none."""
     probe_set: str | None = None
+    max_cpu: float | None = None
+    """Share of one CPU to take; where that is too little, the ring overflows and drops are counted."""
     max_bytes: int | None = None
     """Stop when the spool is this large; the trace is a third of it or less."""
 
@@ -76,6 +78,41 @@ def _lock_memory(locked: bool) -> None:
         libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
     else:
         libc.munlockall()
+
+
+@contextlib.contextmanager
+def in_time() -> Iterator[None]:
+    """Run at the lowest real-time priority: the recorder needs little CPU, but what waits too long for it is lost.
+
+    A nice value counts only within an autogroup. Commands and threads started meanwhile are not concerned; refusal
+    only makes drops likelier.
+    """
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, *before)
+
+
+class Allowance:
+    """CPU time that may be used: ``share`` of one CPU, at most a second's worth saved up; None for any."""
+
+    def __init__(self, share: float | None) -> None:
+        self._share = share
+        self._credit = share or 0.0
+        self._at, self._used = time.monotonic(), time.process_time()
+
+    def pause(self) -> float:
+        """Seconds to sleep until what was used is within the share."""
+        if self._share is None:
+            return 0.0
+        now, used = time.monotonic(), time.process_time()
+        self._credit = min(self._credit + (now - self._at) * self._share, self._share) - (used - self._used)
+        self._at, self._used = now, used
+        return max(0.0, -self._credit / self._share)
 
 
 def start_document(options: Options, probe_name: str, probe_reason: str, cannot_see: list[str]) -> dict[str, Any]:
@@ -165,11 +202,13 @@ class Session:
         self._contents = None
         if "DIRECT_MAP" in macros:
             contents = ContentRing(self._bpf["contents"].map_fd, _CONTENT_RING)
-            self._contents = ContentSampler(contents, twin, self._counters, options.content_share)
+            share = min(options.content_share, (options.max_cpu or 1.0) / 2)
+            self._contents = ContentSampler(contents, twin, self._counters, share)
         self._spool = SpoolWriter(self.directory)
         stack.callback(self._spool.close)
         _lock_memory(True)
         stack.callback(_lock_memory, False)
+        stack.enter_context(in_time())
         self.namer.refresh()
         start = start_document(options, probes.name, probes.reason, probes.cannot_see)
         self._first = cut(self._counters, self._vmstat)
@@ -197,6 +236,7 @@ class Session:
         begin = time.monotonic()
         deadline = begin + options.duration if options.duration is not None else float("inf")
         next_flush = begin + FLUSH_SECONDS
+        allowance = Allowance(options.max_cpu)
         while not until():
             now = time.monotonic()
             if now >= deadline or (options.max_bytes and self._spool.bytes_written >= options.max_bytes):
@@ -212,8 +252,9 @@ class Session:
                     self.progress.seconds = now - begin
                     watch(self.progress)
             busy = self._ring.backlog() * _SLOT_BYTES * 8 > self._ring.size
-            if not busy:
-                time.sleep(max(0.0, min(_DRAIN_SECONDS, deadline - time.monotonic())))
+            pause = allowance.pause()
+            if pause or not busy:
+                time.sleep(max(0.0, min(max(_DRAIN_SECONDS, pause), deadline - time.monotonic())))
 
     def finish(self) -> None:
         """Make the second cut, detach, and write what is left and the END document."""
@@ -291,6 +332,7 @@ class Session:
             self._keep(record)
 
     def _flush(self) -> None:
+        self._spool.keep()
         for group in self._chunks():
             self._spool.records(group)
         if self._samples:

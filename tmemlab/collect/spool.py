@@ -44,11 +44,32 @@ class SpoolWriter:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / SPOOL_NAME
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._descriptor = self._create()
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._sequence = 0
         self.bytes_written = 0
+
+    def _create(self) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def keep(self) -> None:
+        """Where somebody removed or renamed the directory, make it again, with all that was written.
+
+        The kernel keeps a removed file as long as it is open.
+        """
+        if self.path.exists():
+            return
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lost, self._descriptor = self._descriptor, self._create()
+            at = 0
+            while at < self.bytes_written:
+                at += os.sendfile(self._descriptor, lost, at, self.bytes_written - at)
+            os.close(lost)
+        except OSError as error:
+            raise TmemlabError(
+                f"{self.path.parent} was removed and cannot be made again ({error.strerror}): nothing is kept"
+            ) from None
 
     def records(self, records: Records) -> None:
         """Append RECORDS, column after column: like values side by side compress best."""
