@@ -187,6 +187,8 @@ class Policy:
     """Wants ``w.host.next_load`` at each store: clairvoyant bounds only."""
     ghosts: ClassVar[tuple[int, ...]] = ()
     """Lists that remember pages which are not in the pool; all other lists hold pages that are."""
+    inert: ClassVar[dict[str, str]] = {}
+    """Parameters that move no result on the small traces of ``tmemlab policies check``, and why."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
     synchronous: ClassVar[bool] = False

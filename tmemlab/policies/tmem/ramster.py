@@ -98,7 +98,7 @@ class Ramster(Policy):
         100, "page frames moved a second at most", unit="page frames", low=0, high=100_000,
         kernel="pers_remotify_enable",
     )  # fmt: skip
-    remotify_interval_s: float = param(1.0, "between two moves", unit="s", low=0.001, high=3600)
+    remotify_interval_s: float = param(1.0, "between two moves", unit="s", low=0.1, high=3600)
     exclusive_gets: str = param("on", "a load frees the copy", choices=("on", "off"))
     selfshrinking: str = param("on", "pull local pages back into RAM", choices=("on", "off"))
     selfshrink_interval: float = param(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from numba import njit
 
@@ -155,6 +155,13 @@ class XenSelfshrink(Policy):
         "off", "the hypervisor compresses", choices=("off", "on"), kernel="tmem_compress (Xen)"
     )
 
+    inert: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            "selfballoon_downhysteresis", "selfballoon_uphysteresis", "selfballoon_reserved_mb",
+            "totalreserve_percent", "frontswap_hysteresis",
+        ),
+        "a host with less than 16 MB, as those of the check are, has no ballooning and a pool that hardly shrinks",
+    )  # fmt: skip
     sources = (
         "Linux 3.8 drivers/xen/xen-selfballoon.c:selfballoon_process, frontswap_selfshrink (3.8 to 3.11)",
         "Linux 3.16 drivers/xen/xen-selfballoon.c:frontswap_selfshrink (3.16 to 4.10)",

@@ -1,0 +1,106 @@
+"""The file that ``tmemlab policies new`` writes: a policy that works, to be changed."""
+
+from pathlib import Path
+
+from ..errors import InvalidInputError
+from .catalogue import built_in
+from .userfile import NAME
+
+_TEXT = '''"""What this policy does, in one line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tmemlab.policies.interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
+from tmemlab.policies.mechanics import oldest, push_tail, unlink, write_back
+
+LIMIT, BATCH = range(2)  # where numbers() puts them in w.p
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """A page is swapped out. Over the limit the oldest ones make room, a batch at a time."""
+    if w.host.pool_pages >= w.p[LIMIT]:
+        w.host.limit_hits += 1
+        for _ in range(int(w.p[BATCH])):
+            victim = oldest(w, 0)
+            if victim < 0:
+                return REJECT  # nothing to give up: this page goes to disk instead
+            write_back(w, victim, False)
+    if w.host.pool_pages >= w.p[LIMIT]:
+        return REJECT
+    push_tail(w, 0, page)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """A page of the pool is read: it becomes the newest, and the copy stays."""
+    unlink(w, page)
+    push_tail(w, 0, page)
+    return KEEP
+
+
+@hook
+def pressure(w: Any, need: int) -> int:
+    """Memory is short by so many pages: the oldest of the pool go to disk. Answers how many pages that freed."""
+    before = w.host.pool_pages
+    while before - w.host.pool_pages < need:
+        victim = oldest(w, 0)
+        if victim < 0:
+            break
+        write_back(w, victim, False)
+    return int(before - w.host.pool_pages)
+
+
+@register("{name}")
+@dataclass(frozen=True)
+class {class_name}(Policy):
+    """What this policy does, in full sentences: ``tmemlab policies show`` prints them."""
+
+    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
+    max_pool_pages: int = param(0, "pool limit in pages, instead of the percentage; 0 = unset", low=0)
+    batch: int = param(8, "pages written back at once when the pool is full", unit="pages", low=1, high=512)
+
+    sources = ("where its rules come from",)
+    takes_accesses = True
+    store = store
+    load = load
+    pressure = pressure
+
+    def numbers(self, ram_pages: int) -> Sequence[float]:
+        """What the hooks read as w.p."""
+        return limit_pages(self, ram_pages), float(self.batch)
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "{class_name}":
+        """The same, limited to --pool."""
+        return replace(self, max_pool_pages=pool_bytes // 4096)
+'''
+
+
+def template(name: str) -> str:
+    """The text of a policy called ``name``; InvalidInputError where that cannot be a name, or is one already."""
+    name = name if "." in name else f"mine.{name}"
+    if not NAME.fullmatch(name):
+        raise InvalidInputError(f"{name!r} is not of the form family.name, in lower case: mine.second_chance")
+    if name in built_in():
+        raise InvalidInputError(f"there is a policy called {name} already: choose another name")
+    words = name.partition(".")[2].split("_")
+    class_name = "".join(word.capitalize() for word in words)
+    class_name = class_name if class_name[:1].isalpha() else f"Policy{class_name}"
+    return _TEXT.replace("{name}", name).replace("{class_name}", class_name)
+
+
+def write_template(name: str, path: Path | None = None) -> Path:
+    """Write the template to ``path``, by default NAME.py here; InvalidInputError if there is something already."""
+    text = template(name)
+    path = path or Path(f"{name.rpartition('.')[2]}.py")
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InvalidInputError(f"{path} exists: choose another name, or a file with --output") from None
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {path}: {error.strerror}") from None
+    return path
