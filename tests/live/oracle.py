@@ -24,7 +24,7 @@ def collect(out: Path, *arguments: str | Path, check: bool = True) -> tuple[dict
     before = vmstat()
     document = out.with_suffix(".json")
     run = subprocess.run(
-        [*TMEMLAB, "collect", out, "--json", document, *arguments], capture_output=True, text=True, timeout=200
+        [*TMEMLAB, "collect", out, "--json", document, *arguments], capture_output=True, text=True, timeout=600
     )
     after = vmstat()
     assert not check or run.returncode == 0, run.stderr

@@ -96,7 +96,7 @@ def test_ten_thousand_short_tasks(swap: Swap, tmp_path: Path) -> None:
     program, said = tmp_path / "storm", tmp_path / "said"
     subprocess.run(["gcc", "-O1", "-o", program, Path(__file__).parent / "storm.c"], check=True)
     path = tmp_path / "trace"
-    shell = f"{program} 12000 10000 > {said}"
+    shell = f"{program} 11000 10000 > {said}"
     document, _ = collect(path, "--memory-limit", "40M", "--", "sh", "-c", shell)
     events = complete(path, document)
     waited = int(said.read_text())

@@ -152,6 +152,29 @@ def test_a_size_limit_ends_it(swap: Swap, swapper: Path, tmp_path: Path) -> None
     assert not groups()
 
 
+def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
+    recorder = subprocess.Popen([*TMEMLAB, "collect", tmp_path / "trace"], stderr=subprocess.PIPE, text=True)
+    assert recorder.stderr is not None
+    try:
+        while "recording" not in recorder.stderr.readline():
+            assert recorder.poll() is None
+        deadline = time.monotonic() + 30
+        left = -1
+        while left & ~(1 << 5 | 1 << 14) and time.monotonic() < deadline:
+            status = Path(f"/proc/{recorder.pid}/status").read_text()
+            left = int(status.split("CapEff:")[1].split()[0], 16)
+            time.sleep(0.05)
+        assert left == 1 << 5 | 1 << 14  # CAP_KILL, CAP_IPC_LOCK
+        assert "NoNewPrivs:\t1" in status
+        # the trace is finished without them
+        recorder.send_signal(signal.SIGINT)
+        assert recorder.wait(120) == 0
+        assert verify(tmp_path / "trace") == []
+    finally:
+        if recorder.poll() is None:
+            recorder.kill()
+
+
 def test_without_root_it_says_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for command, wanted in ((["collect", "/tmp/never"], "root"), (["doctor"], "sudo")):

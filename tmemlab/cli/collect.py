@@ -25,11 +25,25 @@ def _ring(text: str) -> int:
     return count
 
 
+def _share(text: str) -> float:
+    part, _, whole = text.partition("/")
+    try:
+        share = float(part) / float(whole or 1)
+    except (ValueError, ZeroDivisionError):
+        share = 0.0
+    if not 2**-20 <= share <= 1:
+        raise click.BadParameter(f"{text!r} is not a share of pages: 1/64 and 0.1 are")
+    return share
+
+
 @click.command("collect", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--duration", type=_duration, metavar="TIME", help="Stop after this long, such as 60s or 10m.")
 @click.option("--cgroup", metavar="PATH", help="Record only pages of this memory cgroup and those below it.")
+@click.option("--comm", metavar="NAME", help="Record only pages of processes that ps -o comm calls so.")
+@click.option("--sample", type=_share, metavar="SHARE",
+              help="Record this share of all pages, such as 1/64: a scale model of the host.")  # fmt: skip
 @click.option("--memory-limit", type=size, metavar="SIZE", help="Memory that COMMAND may use.")
 @click.option("--sample-rate", type=click.FloatRange(0.1, 100), default=10.0, show_default=True,
               help="Samples of the host's memory a second.")  # fmt: skip
@@ -40,6 +54,7 @@ def _ring(text: str) -> int:
 @click.option("--max-cpu", type=click.FloatRange(0.01, 1), metavar="SHARE",
               help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
 @click.option("--max-size", type=size, metavar="SIZE", help="Stop when the recording takes so much of the disk.")
+@click.option("--counters-only", is_flag=True, help="Sample what anyone may read: no events, no root needed.")
 @click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
 @json_option
 def command(
@@ -47,19 +62,22 @@ def command(
     command: tuple[str, ...],
     duration: float | None,
     cgroup: str | None,
+    comm: str | None,
+    sample: float | None,
     memory_limit: int | None,
     sample_rate: float,
     content_cpu: float,
     ring: int,
     max_cpu: float | None,
     max_size: int | None,
+    counters_only: bool,
     probe_set: str | None,
     json_file: str | None,
 ) -> None:
     """Record this host's swap traffic into the trace OUT until the time is over, COMMAND ends, or Ctrl-C.
 
-    Needs root. COMMAND runs in a memory cgroup of its own; it is ended when the recording is.
-    Page contents are never stored.
+    Needs root, and gives its privileges up once it records. COMMAND runs in a memory cgroup of its own and is
+    ended when the recording is. Page contents are never stored.
 
     \b
     tmemlab collect /tmp/trace --duration 60s
@@ -69,7 +87,8 @@ def command(
     from ..collect.session import Options
 
     options = Options(
-        duration=duration, cgroup=cgroup, sample_hz=sample_rate, ring_bytes=ring, content_share=content_cpu,
+        duration=duration, cgroup=cgroup, command_name=comm, sample_pages=sample, sample_hz=sample_rate,
+        ring_bytes=ring, content_share=content_cpu,
         probe_set=probe_set, max_cpu=max_cpu, max_bytes=max_size,
     )  # fmt: skip
     terminal, endless = on_terminal(), duration is None and not command
@@ -81,6 +100,8 @@ def command(
         watch=_Meter() if terminal else None,
         note=_note if terminal else lambda _: None,
         ready=lambda: click.echo("recording until Ctrl-C", err=True) if endless else None,
+        counters_only=counters_only,
+        drop_privileges=True,
         # stdout is for our JSON document alone, where one was asked for there
         command_stdout=sys.stderr.fileno() if json_file == "-" else None,
     )

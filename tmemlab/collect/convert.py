@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..datasets.sample import scaled_samples
 from ..datasets.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS
 from ..datasets.write import TraceWriter
 from ..errors import TraceError
@@ -196,7 +197,9 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
         for table in pressure:
             writer.write_table("pressure", table)
         samples = [row for row in spool.samples if row["t"] <= max(ended, began)]
-        writer.write_table("samples", _samples(samples, began))
+        table = _samples(samples, began)
+        share = spool.start.get("choice", {}).get("share")
+        writer.write_table("samples", table if share is None else scaled_samples(table, share))
         cgroups, tasks = _cgroups(spool, state), _tasks(spool, state)
         writer.write_table("cgroups", cgroups)
         writer.write_table("tasks", tasks)

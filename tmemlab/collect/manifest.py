@@ -36,6 +36,15 @@ def differences(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, 
     }
 
 
+def _left_out(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, Any]:
+    """Pages that were counted and not chosen, by vmstat name, and the RAM that the host really had."""
+    if end is None:
+        return {}
+    first, last = start["cut"]["outside"], end["cut"]["outside"]
+    left_out = {name: last[name] - first[name] for name in last if last[name] != first[name]}
+    return {"left_out": left_out, "host_ram_bytes": start["ram_bytes"]} if left_out else {}
+
+
 def _dropped(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, int]:
     if end is None:
         return {}
@@ -53,13 +62,17 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
     loads = _reconcile(LOAD_NAMES, None, kernel, recorded, dropped)
     unsure = start["cut"]["unsure"] + (end["cut"]["unsure"] if end else 0)
     lost = sum(dropped.values()) if end else spool.dropped
+    choice, provenance = start.get("choice", {}), extra.get("provenance", {})
+    if choice.get("share") is not None:
+        step = {"by": "sample", "share": choice["share"], "block": 1, "seed": choice["salt"], "when": "recorded"}
+        provenance = {**provenance, "derived": [step]}
     return Manifest(
         kind="swap",
         created=start["created"],
         tool=f"tmemlab {__version__}",
         kernel=Kernel(start["kernel"]["release"], start["kernel"]["machine"]),
         cpus=start["cpus"],
-        ram_bytes=start["ram_bytes"],
+        ram_bytes=round(start["ram_bytes"] * (choice.get("share") or 1)),
         clock="CLOCK_MONOTONIC",
         duration_ns=duration_ns,
         probe_set=ProbeSet(**start["probe_set"]),
@@ -72,8 +85,9 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
         kernel_counters=kernel,
         recorded_counters=recorded,
         license=extra.get("license", ""),
-        provenance=extra.get("provenance", {}),
+        provenance=provenance,
         extra={
+            **_left_out(start, end),
             "vm": start["vm"],
             "vmstat_at_start": start["cut"]["vmstat"],
             "options": start["options"],
@@ -112,6 +126,8 @@ def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsu
         for name, part in (("stores", stores), ("loads", loads))
         if part.recorded != part.kernel
     ]
+    if spool.start["probe_set"]["name"] == "counters":
+        return Certificate(False, stores, loads, gaps, "counters alone were recorded, no events")
     if stores.dropped or loads.dropped:
         note = "the ring buffer ran full: " + "; ".join(missing)
     elif missing:

@@ -14,7 +14,9 @@ from typing import Any
 
 from ..errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from . import cgroup as cgroups
+from . import privileges
 from .convert import Scrub, convert
+from .counters import record_counters
 from .guard import die_with_parent
 from .session import Options, Progress, Session
 from .spool import SPOOL_NAME, SpoolFullError
@@ -56,14 +58,21 @@ def collect(
     provenance: dict[str, Any] | None = None,
     trace_license: str = "",
     scrub: Scrub | None = None,
+    counters_only: bool = False,
+    drop_privileges: bool = False,
 ) -> Outcome:
     """Record into ``out`` until the duration is over, the command ends, or SIGINT or SIGTERM arrives.
 
-    A command runs in a memory cgroup of its own, limited to ``memory_limit`` bytes. Raises PrivilegeError,
+    A command runs in a memory cgroup of its own, limited to ``memory_limit`` bytes. ``counters_only`` samples what
+    anyone may read. ``drop_privileges`` leaves the calling thread without them, for good. Raises PrivilegeError,
     KernelUnsupportedError, InvalidInputError; TmemlabError when the disk is full, with what was recorded kept.
     """
+    if counters_only:
+        return _collect_counters(out, options, command, watch, note, ready)
     if os.geteuid() != 0:
-        raise PrivilegeError("recording loads BPF programs, which needs root: run it with sudo")
+        raise PrivilegeError(
+            "recording loads BPF programs, which needs root: run it with sudo, or record --counters-only"
+        )
     if memory_limit is not None and not command:
         raise InvalidInputError("--memory-limit needs a command to limit: add -- COMMAND")
     if command and shutil.which(command[0]) is None:
@@ -71,7 +80,9 @@ def collect(
     made = _make_directory(out)
     try:
         with contextlib.ExitStack() as stack:
-            outcome = _record(stack, out, options, command, memory_limit, watch, ready, command_stdout)
+            outcome = _record(
+                stack, out, options, command, memory_limit, watch, ready, command_stdout, drop_privileges
+            )
     except SpoolFullError as error:
         raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
     except BaseException:
@@ -85,6 +96,25 @@ def collect(
         extra["command"] = {"argv": command, "memory_limit": memory_limit, "exit_code": command_exit}
     manifest = convert_kept(out, out, note, extra, scrub)
     return Outcome(out, manifest, session.progress, command_exit, cpu, seconds, session.contents_cpu_s)
+
+
+def _collect_counters(
+    out: Path,
+    options: Options,
+    command: list[str] | None,
+    watch: Callable[[Progress], None] | None,
+    note: Callable[[str], None],
+    ready: Callable[[], object],
+) -> Outcome:
+    if command:
+        raise InvalidInputError("--counters-only watches the whole host: leave out the COMMAND")
+    _make_directory(out)
+    with _stop_signals() as stopped:
+        ready()
+        begin, cpu = time.monotonic(), time.process_time()
+        progress = record_counters(out, options, lambda: bool(stopped), watch)
+        spent, seconds = time.process_time() - cpu, time.monotonic() - begin
+    return Outcome(out, convert_kept(out, out, note, {}), progress, None, spent, seconds, 0.0)
 
 
 def convert_kept(
@@ -126,6 +156,7 @@ def _record(
     watch: Callable[[Progress], None] | None,
     ready: Callable[[], object],
     command_stdout: int | None,
+    drop_privileges: bool,
 ) -> tuple[Session, int | None, float, float]:
     try:
         hierarchy = cgroups.find_hierarchy()
@@ -152,6 +183,8 @@ def _record(
 
         child = subprocess.Popen(command, preexec_fn=enter, stdout=command_stdout)
         stack.callback(_reap, child)
+    if drop_privileges:
+        privileges.drop(privileges.needed(out))
     session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)
     if child is not None:
         _let_end(child, session, watch)

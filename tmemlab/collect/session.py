@@ -21,6 +21,7 @@ from ..errors import KernelUnsupportedError
 from . import cgroup as cgroups
 from . import host
 from .btf import KernelTypes
+from .choice import Choice
 from .compressors import find_twin
 from .contents import ContentSampler
 from .cut import Counters, cut
@@ -47,6 +48,10 @@ class Options:
     """Seconds; None records until stopped."""
     cgroup: str | None = None
     """Record only pages charged to this memory cgroup and those below it."""
+    command_name: str | None = None
+    """Record only pages of processes that go by this name."""
+    sample_pages: float | None = None
+    """Record only this share of all pages, chosen by a hash of where they are."""
     sample_hz: float = 10.0
     ring_bytes: int = 16 << 20
     content_share: float = 0.03
@@ -94,7 +99,8 @@ def in_time() -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, *before)
+            # only the privileged may clear the flag again
+            os.sched_setscheduler(0, before[0] | os.SCHED_RESET_ON_FORK, before[1])
 
 
 class Allowance:
@@ -179,6 +185,8 @@ class Session:
             "CONTENT_PAGES": _CONTENT_RING // 4096,
             "TASK_SLOTS": host.task_slots(),
         }
+        choice, areas = Choice.of(options.sample_pages, options.command_name), host.read_swaps()
+        macros |= choice.macros(types, areas)
         contents_note = ""
         with contextlib.closing(Probe()) as probe:
             macros |= zswap_macros(types, probe.look)
@@ -187,10 +195,11 @@ class Session:
                     macros |= find_direct_map(types, probe).macros()
             except KernelUnsupportedError as error:
                 contents_note = str(error)
-        probes = choose(options.probe_set, types, macros)
+        probes = choose(options.probe_set if choice.everything else tracepoint.NAME, types, macros)
         stack.callback(probes.program.cleanup)
         self.probe_name = probes.name
         self._bpf = probes.program
+        choice.place_areas(self._bpf, areas)
         self._ring = Ring(self._bpf["ring"].map_fd, options.ring_bytes)
         self._counters = Counters(
             self._bpf["counters"].map_fd, self._bpf["control"].map_fd, host.possible_cpus()
@@ -216,6 +225,7 @@ class Session:
         start["began_ns"] = self.began
         start["root_cgroup"] = cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1
         start["contents_note"] = contents_note
+        start["choice"] = asdict(choice)
         start["slot_frees"], start["lengths"] = probes.slot_frees, probes.lengths
         start["symbols"] = probes.symbols
         start["cut"] = asdict(self._first)

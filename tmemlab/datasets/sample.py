@@ -34,7 +34,7 @@ def sample(trace: Trace, out: Path, *, share: float, block: int = 1, seed: int =
             writer.write(batch, chosen[batch["page"]])
         step = {"by": "sample", "share": share, "block": block, "seed": seed}
         ram = max(1, round(trace.manifest.ram_bytes * share))
-        return writer.close(step, {"samples": _scaled(trace.table("samples"), share)}, ram_bytes=ram)
+        return writer.close(step, {"samples": scaled_samples(trace.table("samples"), share)}, ram_bytes=ram)
 
 
 def _chosen(trace: Trace, share: float, block: int, seed: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def _chosen(trace: Trace, share: float, block: int, seed: int) -> np.ndarray:
     return chosen
 
 
-def _scaled(samples: pa.Table, share: float) -> pa.Table:
+def scaled_samples(samples: pa.Table, share: float) -> pa.Table:
     """Bytes and counted pages times ``share``; times and stalls as they are."""
     for i, field in enumerate(SAMPLES):
         if field.name not in _AS_THEY_ARE:

@@ -42,6 +42,10 @@ static __always_inline void emit_load(struct task_state *s, u64 memcg, u8 where,
         if (head.flags & (1UL << VAL_PG_LOCKED))
             entry = head.entry;
     }
+    if (!load_chosen(entry)) {
+        count(OUTSIDE + name, pages);
+        return;
+    }
     struct record *r = reserve(KIND_LOAD, name, pages);
     if (!r)
         return;
@@ -77,7 +81,7 @@ static __always_inline void report_candidate(struct task_state *s)
         && !read64(memcg + OFF_MEMCG_CSS + OFF_CSS_PARENT)) {
         count(SEEN + NAME_OTHER, 1);
         /* Pool or zero-filled is not known; lost or left out, it stands under the pool's name. */
-        if (!wanted(memcg)) {
+        if (!wanted(memcg) || !load_chosen(entry)) {
             count(OUTSIDE + NAME_ZSWPIN, 1);
             return;
         }
@@ -268,7 +272,17 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         count(SEEN + NAME_OTHER, pages);
     }
     u32 name = uncounted ? NAME_ZSWPOUT : name_of(where);
-    if (!wanted(memcg)) {
+    int chosen = wanted(memcg) && sampled(index);
+    struct owner owner = {};
+#if defined(PLAIN_READS) && defined(HAVE_RMAP)
+    if (chosen && mapping & MAPPING_ANON) {
+        find_owner(mapping, index, &owner);
+        mm = owner.mm;
+    }
+#endif
+    chosen = chosen && of_command(mm);
+    note_choice(entry, pages, chosen);
+    if (!chosen) {
         count(OUTSIDE + name, pages);
         return 0;
     }
@@ -276,13 +290,6 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     if (!r)
         return 0;
     r->flags = s->direct | uncounted | (pages > 1 ? FLAG_LARGE : 0);
-    struct owner owner = {};
-#if defined(PLAIN_READS) && defined(HAVE_RMAP)
-    if (mapping & MAPPING_ANON) {
-        find_owner(mapping, index, &owner);
-        mm = owner.mm;
-    }
-#endif
     if (mapping & MAPPING_ANON)
         r->flags |= FLAG_ANON;
     else if (!mapping && !mm)
@@ -290,7 +297,8 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
         r->flags |= FLAG_SHMEM;
     /*
      * A private mapping of a file has page offsets of the file for an index, and several files may share one:
-     * their anon_vma tells them apart where no VMA gives the address. Indexes of anonymous memory are page numbers of addresses, far larger.
+     * their anon_vma tells them apart where no VMA gives the address. Indexes of anonymous memory are page numbers of
+     * addresses, far larger.
      */
     if (owner.mm)
         index = owner.vpn;
