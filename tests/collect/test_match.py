@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 
 from tmemlab.collect.match import match
-from tmemlab.collect.matchstate import N_PAGES, N_ZSWAP, OP_DROPPED, ROW, State, new_state, reserve
+from tmemlab.collect.matchstate import (
+    N_FREES,
+    N_PAGES,
+    N_ZSWAP,
+    OP_DROPPED,
+    OP_PRESSURE,
+    ROW,
+    State,
+    new_state,
+    reserve,
+)
 from tmemlab.collect.records import RECORD, Kind, RecordFlag
 from tmemlab.collect.settle import TALLIES, settle_backward, settle_forward
-from tmemlab.datasets.schema import Flag, Op, Where
+from tmemlab.datasets.schema import Flag, Op, Pressure, Where
 
 MM = 0xFFFF888000123000
 BASE = 0x7F1234567
@@ -206,3 +216,45 @@ def test_random_traffic_equals_a_model_with_the_truth_at_hand(seed: int) -> None
         assert names.setdefault(number, page) == page
     assert len(set(names.values())) == len(names)
     assert OP_DROPPED not in rows["op"]
+
+
+def test_a_freed_slot_invalidates_its_page_once() -> None:
+    free = record(Kind.SLOT_FREE, t=3, entry=50)
+    again = record(Kind.SLOT_FREE, t=4, entry=50)
+    rows, _ = run(store(1, BASE, 50), load(2, BASE, 50), free, again, store(5, BASE, 61))
+    assert brief(rows) == [("S", 0), ("L", 0), ("I", 0), ("S", 0)]
+
+
+def test_a_cluster_of_slots_is_freed_at_once() -> None:
+    stores = [store(i, BASE + i, 50 + i) for i in range(6)]
+    rows, _ = run(*stores, record(Kind.SLOT_FREE, t=9, entry=51, pages=4))
+    assert brief(rows)[6:] == [("I", 1), ("I", 2), ("I", 3), ("I", 4)]
+
+
+def test_where_frees_are_told_an_exit_invalidates_nothing() -> None:
+    state = reserve(new_state(1, 200, 1), 9, 9)
+    state.numbers[N_FREES] = 1
+    out = np.zeros(100, ROW)
+    records = np.concatenate([store(1, BASE, 50), record(Kind.SPACE_END, t=2, mm=MM), store(3, BASE, 51)])
+    _, written = match(records, state, out)
+    # the address space that follows at the same place is another
+    assert [(int(row["op"]), int(row["page"])) for row in out[:written]] == [(Op.STORE, 0), (Op.STORE, 1)]
+
+
+def test_the_end_of_a_disk_read_belongs_to_the_load_before_it() -> None:
+    end = record(Kind.READ_END, t=4, entry=50, latency=7000)
+    rows, _ = run(store(1, BASE, 50), load(2, BASE, 50, where=Where.DISK), end, load(5, BASE, 50, latency=90))
+    assert rows["latency"].tolist() == [0xFFFFFFFF, 7000, 90]
+
+
+def test_a_writeback_with_a_slot_is_a_row_of_pressure() -> None:
+    state = reserve(new_state(1, 200, 1), 9, 9)
+    out = np.zeros(100, ROW)
+    told = record(Kind.WRITEBACK, t=2, entry=77, where=Where.DISK)
+    of_zram = record(Kind.WRITEBACK, t=3, entry=78, where=Where.DISK, flags=RecordFlag.UNCOUNTED)
+    untold = record(Kind.WRITEBACK, t=4, where=Where.DISK)
+    _, written = match(np.concatenate([told, of_zram, untold]), state, out)
+    assert out["op"][:written].tolist() == [OP_PRESSURE + Pressure.WRITEBACK] * 2
+    assert out["slot"][:written].tolist() == [77, 78]
+    # zram's own writes to its backing device are none of vmstat's
+    assert state.counts[[1, 4]].tolist() == [2, 2]

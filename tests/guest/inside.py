@@ -47,11 +47,13 @@ def set_up(plan: dict[str, Any]) -> None:
 
 
 def counters() -> dict[str, int]:
-    """vmstat's swap counters and, where debugfs has them, zswap's own."""
+    """vmstat's swap counters and, where there are any, zswap's and zram's own."""
     rows = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     found = {name: int(rows[name]) for name in COUNTED if name in rows}
     for path in Path("/sys/kernel/debug/zswap").glob("*"):
         found[path.name] = int(path.read_text())
+    for path in Path("/sys/block").glob("zram0/bd_stat"):
+        found["zram_bd_writes"] = int(path.read_text().split()[2])
     return found
 
 

@@ -56,7 +56,7 @@ def import_bcc() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _captured_stderr() -> Iterator[Any]:
+def captured_stderr() -> Iterator[Any]:
     """bcc's compiler writes to file descriptor 2: keep it for the message of an error."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -110,7 +110,7 @@ def _load(source: str, macros: Mapping[str, int | None], cast: int | None) -> An
                 code[:] = redirect_casts(bytes(code), cast)
             return super().load_func(func_name, *arguments, **more)
 
-    with _captured_stderr() as capture:
+    with captured_stderr() as capture:
         try:
             return Program(text=source.encode(), cflags=[*flags, "-Wno-everything", f"-I{PROGRAMS}"])
         except Exception as error:  # bcc raises bare Exception for everything

@@ -10,8 +10,9 @@ from . import bpfcc, host
 from . import cgroup as cgroups
 from .btf import BTF_PATH, KernelTypes
 from .compressors import find_twin
-from .probes import offsets, tracepoint
+from .probes import fentry, functions, kprobe, offsets, tracepoint
 
+_SET = "probe set "
 REQUIRED, USEFUL, STATE = "required", "useful", "state"
 """Without a required one nothing is recorded; a useful one adds to it; a state decides what there is to see."""
 
@@ -53,6 +54,18 @@ def _attempt(name: str, look: Callable[[], str], fix: str) -> Finding:
 
 
 def _probes() -> list[Finding]:
+    """The probe sets, best first; what ``tracepoint`` needs is required only where no function can be probed."""
+    types = KernelTypes.load()
+    found = []
+    for each in (fentry, kprobe):
+        why = functions.refusal(types, each.hook, each.fasten)
+        found.append(Finding(f"{_SET}{each.NAME}", USEFUL, not why, why or "attaches"))
+    if any(finding.ok for finding in found):
+        return [*found, _ring()]
+    return [*found, *_tracepoints(), _ring()]
+
+
+def _tracepoints() -> list[Finding]:
     names = [*tracepoint.REQUIRED, *(name for group in tracepoint.OPTIONAL.values() for name in group)]
     try:
         missing = set(tracepoint.missing_tracepoints(names))
@@ -76,7 +89,6 @@ def _probes() -> list[Finding]:
             "" if ok else "mount -t tracefs none /sys/kernel/tracing",
         )
     )  # fmt: skip
-    found.append(_ring())
     return found
 
 
@@ -132,13 +144,19 @@ def _host() -> list[Finding]:
     return found
 
 
+def probe_set(findings: list[Finding]) -> str:
+    """Name of the set that a recording would use."""
+    names = (finding.name for finding in findings if finding.ok and finding.name.startswith(_SET))
+    return next(names, tracepoint.NAME).removeprefix(_SET)
+
+
 def verdict(findings: list[Finding]) -> tuple[int, str]:
     """Exit code and a sentence: 0 when this host can record, 3 for want of privilege, 4 where it cannot."""
     lacking = [finding for finding in findings if finding.weight == REQUIRED and not finding.ok]
     if not lacking:
         idle = [finding.name for finding in findings if finding.name == "swap" and not finding.ok]
         rest = "; nothing will swap before a swap area is active" if idle else ""
-        return 0, f"this host can record with the {tracepoint.NAME} probe set{rest}"
+        return 0, f"this host can record with the {probe_set(findings)} probe set{rest}"
     first = lacking[0]
     return first.exit_code, f"this host cannot record yet: {first.name} ({first.detail}): {first.fix}"
 
@@ -151,6 +169,6 @@ def document(findings: list[Finding]) -> dict[str, Any]:
         "can_record": code == 0,
         "exit_code": code,
         "verdict": sentence,
-        "probe_set": tracepoint.NAME if code == 0 else None,
+        "probe_set": probe_set(findings) if code == 0 else None,
         "findings": [vars(finding) for finding in findings],
     }

@@ -57,8 +57,12 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
     start, end = spool.start, spool.end
     recorded = dict(zip(VMSTAT_COUNTERS, map(int, state.counts), strict=False))
     kernel, dropped = differences(start, end), _dropped(start, end)
+    uncounted = {}
+    if kernel and "zswpwb" not in kernel:
+        # Nothing but the probes counts writebacks here: they are no stores on either side.
+        uncounted = {"zswpwb": recorded["zswpwb"]}
     recorded = {name: recorded[name] for name in recorded if not kernel or name in kernel}
-    stores = _reconcile(STORE_NAMES, "zswpwb", kernel, recorded, dropped)
+    stores = _reconcile(STORE_NAMES, "zswpwb", kernel | uncounted, recorded | uncounted, dropped)
     loads = _reconcile(LOAD_NAMES, None, kernel, recorded, dropped)
     unsure = start["cut"]["unsure"] + (end["cut"]["unsure"] if end else 0)
     lost = sum(dropped.values()) if end else spool.dropped
@@ -92,6 +96,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
             "vmstat_at_start": start["cut"]["vmstat"],
             "options": start["options"],
             "identity": _identity(state, tally),
+            **({"probed_functions": start["symbols"]} if start.get("symbols") else {}),
             **({"command": extra["command"]} if "command" in extra else {}),
         },
     )

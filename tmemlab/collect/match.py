@@ -250,7 +250,7 @@ def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
         page = get(s, K_SLOT, r.entry)
         if page != NONE and s.pages[page].life == LIFE_STORED:
             _emit(s, out, n, r.t, OP_CONTENT, page, np.uint64(0))
-            out[n].clen = r.tail
+            out[n].clen, out[n].origin = r.tail, r.flags & 8
             return n + 1
     elif r.kind == 16:
         page = get(s, K_SLOT, r.entry)

@@ -30,6 +30,7 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, tally: Any
         op, page = row.op, row.page
         if op == OP_CONTENT:
             clen[page] = row.clen
+            tally[C_KERNEL] += row.origin != 0
         elif op == OP_LATENCY:
             latency[page] = row.latency
         elif op == _INVALIDATE:

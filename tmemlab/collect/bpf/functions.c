@@ -168,6 +168,7 @@ static __always_inline void emit_length(struct task_state *s, u64 entry, u32 byt
         return;
     r->entry = entry;
     r->tail = bytes;
+    r->flags = FLAG_UNCOUNTED; /* the kernel's own, and not one that the reader made of a sample */
     r->phase = s->out_phase;
     submit(r);
 }

@@ -24,6 +24,11 @@ class Attached:
     """The kernel functions that are probed."""
 
 
+def in_short(error: Exception) -> str:
+    """What went wrong, without the compiler's or the kernel's words and without the advice."""
+    return str(error).split(":")[0].split(" (")[0]
+
+
 def choose(name: str | None, types: KernelTypes, macros: dict[str, int | None]) -> Attached:
     """Attach the probe set called ``name``, or the best that this kernel lets attach.
 
@@ -47,7 +52,7 @@ def choose(name: str | None, types: KernelTypes, macros: dict[str, int | None]) 
                 attached = attach(types, macros)
             except (KernelUnsupportedError, PrivilegeError) as error:
                 # A locked-down kernel refuses some kinds of programs and not others.
-                refusals.append(f"{candidate}: {error}")
+                refusals.append(f"{candidate}: {error if name else in_short(error)}")
                 if candidate == last and isinstance(error, PrivilegeError):
                     raise
                 continue

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import KernelUnsupportedError
+from ...errors import KernelUnsupportedError, PrivilegeError
 from .. import bpfcc, host
 from ..btf import KernelTypes
-from . import Attached
+from . import Attached, in_short
 from .offsets import kernel_macros
 from .symbols import RESULT, Found, Resolution, resolve, success
 from .tracepoint import OPTIONAL, WITHOUT, missing_tracepoints
@@ -48,11 +48,8 @@ def attach(
     KernelUnsupportedError names the functions or tracepoints that this kernel lacks, or says why it refused.
     """
     resolution = resolve(types)
-    wanted = [*REQUIRED, *(n for names in OPTIONAL.values() for n in names)]
-    missing = set(missing_tracepoints(wanted))
-    lacking = [*resolution.lacking, *(f"the tracepoint {n}" for n in REQUIRED if n in missing)]
-    if lacking:
-        raise KernelUnsupportedError(f"this kernel lacks {', '.join(lacking)}: boot one built with CONFIG_SWAP=y")
+    missing = set(missing_tracepoints([*REQUIRED, *(n for names in OPTIONAL.values() for n in names)]))
+    require(resolution, missing)
     optional = {macro: not missing.intersection(names) for macro, names in OPTIONAL.items()}
     macros = kernel_macros(types) | {n: types.offset(*where) for n, where in _OFFSETS.items()}
     if macros["OFF_FOLIO_SWAP"] is None:
@@ -66,7 +63,8 @@ def attach(
     programs = [hook(number, found) for number, found in enumerate(resolution.found)]
     program = bpfcc.load("\n".join([text, *programs]), macros)
     try:
-        fasten(program, resolution.found)
+        with bpfcc.captured_stderr():
+            fasten(program, resolution.found)
     except Exception as error:  # bcc raises bare Exception for everything
         with contextlib.suppress(Exception):
             program.cleanup()
@@ -78,12 +76,31 @@ def attach(
     )  # fmt: skip
 
 
+def require(resolution: Resolution, missing: set[str]) -> None:
+    """KernelUnsupportedError naming the functions and tracepoints without which stores and loads are not seen."""
+    lacking = [*resolution.lacking, *(f"the tracepoint {name}" for name in REQUIRED if name in missing)]
+    if lacking:
+        raise KernelUnsupportedError(f"this kernel lacks {', '.join(lacking)}: boot one built with CONFIG_SWAP=y")
+
+
+def refusal(types: KernelTypes, hook: Hook, fasten: Callable[[Any, list[Found]], None]) -> str:
+    """Why a set does not attach here, in a few words; empty where it does."""
+    resolution = resolve(types)
+    try:
+        require(resolution, set(missing_tracepoints(list(REQUIRED))))
+        try_first(resolution.found[0], hook, fasten)
+    except (KernelUnsupportedError, PrivilegeError) as error:
+        return in_short(error)
+    return ""
+
+
 def try_first(found: Found, hook: Hook, fasten: Callable[[Any, list[Found]], None]) -> None:
     """Attach one empty probe and take it away: a kernel that refuses does so in no time."""
     handler = f"static inline void {found.probe.handler}({', '.join(f'u64 v{at}' for at in found.positions)}) {{}}"
     program = bpfcc.load(f"{handler}\n{hook(0, found)}", {})
     try:
-        fasten(program, [found])
+        with bpfcc.captured_stderr():
+            fasten(program, [found])
     except Exception as error:  # bcc raises bare Exception for everything
         raise KernelUnsupportedError(f"this kernel refuses them ({error}): use another probe set") from None
     finally:
