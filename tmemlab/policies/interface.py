@@ -189,6 +189,8 @@ class Policy:
     """Lists that remember pages which are not in the pool; all other lists hold pages that are."""
     inert: ClassVar[dict[str, str]] = {}
     """Parameters that move no result on the small traces of ``tmemlab policies check``, and why."""
+    awake: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Parameters that sleep until others are set, and those settings: where the check looks first."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
     synchronous: ClassVar[bool] = False

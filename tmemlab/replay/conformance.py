@@ -167,7 +167,8 @@ def acts(policy: Policy, param: Param, others: Sequence[Param]) -> tuple[bool, i
             seen = outcome
         return False
 
-    if moves(policy):
+    hint = type(policy).awake.get(param.name)
+    if (hint and moves(replace(policy, **hint))) or moves(policy):
         return True, made
     rest = [other for other in others if other.name != param.name]
     singles = [{other.name: value} for other in rest for value in probes(other) if value != other.default]
