@@ -22,12 +22,18 @@ ZSWAP_OF = (
 )
 """The first kernel of each policy, newest first."""
 
+WORKER_TIMES = {
+    "delay_us": "worker_start_us", "late_share": "worker_late_share", "late_us": "worker_late_us",
+    "visit_us": "worker_visit_us", "page_us": "worker_page_us",
+}  # fmt: skip
+"""What a manifest may hold of zswap's worker, and the policies' parameters that it sets."""
+
 
 def recorded_policy(manifest: Manifest) -> Policy:
     """The policy and parameters that the host ran while recording: zswap's if that was on, else zram's, else none.
 
-    Where the manifest has the mean delay of zswap's worker (``zswap_worker``: ``delay_us``), it is used. Raises
-    InvalidInputError where the manifest does not say enough, or settings changed during the capture.
+    Times of zswap's worker in the manifest (``zswap_worker``: ``delay_us`` and others) are used.
+    Raises InvalidInputError where it does not say enough, or settings changed during the capture.
     """
     start: Mapping[str, Any] = manifest.zswap.start if manifest.zswap else {}
     end: Mapping[str, Any] = manifest.zswap.end if manifest.zswap else {}
@@ -70,8 +76,10 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
     if "shrinker_enabled" in settings and "shrinker" not in values and settings["shrinker_enabled"] in _ON:
         raise InvalidInputError(f"{kind.name} has no shrinker, and the host's was on: name a policy with --policy")
     worker = manifest.extra.get("zswap_worker")
-    if isinstance(worker, dict) and any(about.name == "worker_start_us" for about in kind.params()):
-        values["worker_start_us"] = float(worker["delay_us"])
+    known = {about.name for about in kind.params()}
+    for measured, name in WORKER_TIMES.items():
+        if isinstance(worker, dict) and measured in worker and name in known:
+            values[name] = float(worker[measured])
     return kind(**values)
 
 

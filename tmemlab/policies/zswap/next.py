@@ -13,15 +13,15 @@ from .v6_18 import (
     CLOCK,
     CURSOR,
     FAILURES,
+    INACTIVE,
     MAX_RECLAIM_RETRIES,
     PAGE_NS,
-    PRIORITY,
     THRESHOLD,
     VISIT_NS,
     WORKING,
 )
 
-WALK = PRIORITY + 1
+WALK = INACTIVE + 1
 
 
 @njit(cache=True)

@@ -9,8 +9,9 @@ from numba import njit
 from ..interface import ACCEPT, NEVER, REJECT, Policy, hook, param, register
 from ..mechanics import oldest, push_tail, unlink, write_back
 
-LIMIT, THRESHOLD, SHRINKER, VISIT_NS, PAGE_NS, START_NS, PRIORITY = range(7)
-FULL, WORKING, CLOCK, FAILURES, ATTEMPTS, CURSOR, STORES, DEFERRED, DISK_LOADS = range(9)
+LIMIT, THRESHOLD, SHRINKER, VISIT_NS, PAGE_NS, START_NS, LATE_SHARE, LATE_NS, INACTIVE = range(9)
+FULL, WORKING, CLOCK, FAILURES, ATTEMPTS, CURSOR, DEFERRED, DISK_LOADS = range(8)
+LATE, SCANNED, PASS, PASSED = range(8, 12)
 
 MAX_RECLAIM_RETRIES = 16
 SWAP_CLUSTER_MAX = 32
@@ -78,7 +79,11 @@ def _oldest_anywhere(w: Any) -> int:
 
 @njit(cache=True)
 def _shrink_slab(w: Any, priority: int) -> int:
-    """do_shrink_slab with zswap's count and scan; pages of RAM given back."""
+    """do_shrink_slab with zswap's count and scan; pages of RAM given back.
+
+    A batch that only took second chances freed nothing: zswap_shrinker_scan answers SHRINK_STOP, and none of it is
+    taken off what is still to be scanned.
+    """
     h, own = w.host, w.own
     before = h.pool_pages
     freeable = _shrinker_count(w)
@@ -89,6 +94,7 @@ def _shrink_slab(w: Any, priority: int) -> int:
     scanned = 0
     while total >= SHRINK_BATCH or (total >= freeable and total > 0):
         batch = min(SHRINK_BATCH, total)
+        written = 0
         for _ in range(batch):
             victim = _oldest_anywhere(w)
             if victim < 0:
@@ -97,10 +103,51 @@ def _shrink_slab(w: Any, priority: int) -> int:
                 _second_chance(w, victim)
             else:
                 write_back(w, victim, False)
+                written += 1
+        if written == 0:
+            break
         total -= batch
         scanned += batch
     own[DEFERRED] = min(max(own[DEFERRED] + delta - scanned, 0), 2 * freeable)
     return int(before - h.pool_pages)
+
+
+@njit(cache=True)
+def _reclaim(w: Any) -> None:
+    """A page of a cgroup at its limit leaves: the shrinker is called at the end of every pass over the list.
+
+    A charge that does not fit reclaims SWAP_CLUSTER_MAX pages: passes at priorities 12, 11, ..., each over
+    (inactive pages >> priority), and after each one the shrinker at that priority [do_try_to_free_pages,
+    shrink_node_memcgs, get_scan_count].
+    """
+    own = w.own
+    own[SCANNED] += 1
+    own[PASSED] += 1
+    priority = DEF_PRIORITY - own[PASS]
+    if own[PASSED] < max(int(w.p[INACTIVE]) >> priority, 1):
+        return
+    own[PASSED] = 0
+    own[PASS] += 1
+    if own[SCANNED] >= SWAP_CLUSTER_MAX or priority == 0:
+        own[SCANNED] = 0
+        own[PASS] = 0
+    _shrink_slab(w, priority)
+
+
+@njit(cache=True)
+def _queue_worker(w: Any) -> None:
+    """queue_work(): the worker runs when it gets a CPU, some times much later than others."""
+    h, own = w.host, w.own
+    own[WORKING] = 1
+    own[FAILURES] = 0
+    own[ATTEMPTS] = 0
+    own[LATE] += int(w.p[LATE_SHARE] * 1e6)
+    delay = int(w.p[START_NS])
+    if own[LATE] >= 1_000_000:
+        own[LATE] -= 1_000_000
+        delay = int(w.p[LATE_NS])
+    own[CLOCK] = h.now + delay
+    h.wake = own[CLOCK]
 
 
 @hook
@@ -108,9 +155,7 @@ def store(w: Any, page: int) -> int:
     """zswap_check_limits, then the entry to the tail of its cgroup's list with its second chance."""
     h, own = w.host, w.own
     if w.p[SHRINKER] != 0:
-        own[STORES] += 1
-        if own[STORES] % SWAP_CLUSTER_MAX == 0:
-            _shrink_slab(w, int(w.p[PRIORITY]))
+        _reclaim(w)
     if h.pool_pages >= w.p[LIMIT]:
         h.limit_hits += 1
         own[FULL] = 1
@@ -118,11 +163,7 @@ def store(w: Any, page: int) -> int:
         own[FULL] = 0
     if own[FULL]:
         if not own[WORKING]:
-            own[WORKING] = 1
-            own[FAILURES] = 0
-            own[ATTEMPTS] = 0
-            own[CLOCK] = h.now + int(w.p[START_NS])
-            h.wake = own[CLOCK]
+            _queue_worker(w)
         return REJECT
     w.pages[page].mark = 1
     push_tail(w, w.pages[page].cgroup % h.cgroups, page)
@@ -186,9 +227,12 @@ class Zswap618(Policy):
     worker_visit_us: float = param(0.5, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
     worker_page_us: float = param(60.0, "time it takes to write one back", unit="us", low=0, high=1e6)
     worker_start_us: float = param(50.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
-    reclaim_priority: int = param(
-        12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
-    )
+    worker_late_share: float = param(0.0, "share of its runs that begin late", low=0, high=1)
+    worker_late_us: float = param(2000.0, "how late those begin", unit="us", low=0, high=1e7)
+    inactive_pages: int = param(
+        25600, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
+        high=1 << 32,
+    )  # fmt: skip
 
     sources = (
         "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
@@ -200,7 +244,7 @@ class Zswap618(Policy):
     pressure = pressure
 
     def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit and threshold in pages; shrinker; the worker's times in ns; priority."""
+        """Limit and threshold in pages; shrinker; the worker's times in ns; inactive pages."""
         limit = ram_pages * self.max_pool_percent // 100
         return (
             limit,
@@ -209,7 +253,9 @@ class Zswap618(Policy):
             1e3 * self.worker_visit_us,
             1e3 * self.worker_page_us,
             1e3 * self.worker_start_us,
-            float(self.reclaim_priority),
+            self.worker_late_share,
+            1e3 * self.worker_late_us,
+            float(self.inactive_pages),
         )
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Zswap618":
