@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tmemlab replay --ram 12G
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 # apt-get install qemu-system-x86 busybox-static kmod gcc; downloads two kernels of 70 and 107 MB once
 test-guest: $(VENV)/.installed-dev

@@ -1,0 +1,16 @@
+"""How tests share out over processes: a file stays in one, and so does everything that makes the host swap."""
+
+from pathlib import Path
+
+import pytest
+
+TOGETHER = ("live", "guest")
+"""Folders whose tests change the host, or need most of it: one after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name each test's group for ``pytest -n auto --dist loadgroup``."""
+    for item in items:
+        path = Path(item.path)
+        group = next((folder for folder in TOGETHER if folder in path.parts), path.stem)
+        item.add_marker(pytest.mark.xdist_group(f"{path.parent.name}/{group}"))
