@@ -96,6 +96,8 @@ def main() -> None:
         load = subprocess.Popen(
             ["taskset", "-c", str(cpus[0]), folder / "load", str(arguments.rate / BATCH), str(arguments.seconds)],
             stdin=subprocess.PIPE,
+            # like the recorder itself: else other work on the host decides the rate
+            preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)),
         )
         os.sched_setaffinity(0, cpus[-1:])
         result = record(arguments, folder, load)

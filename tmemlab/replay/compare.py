@@ -16,6 +16,7 @@ from ..units import PAGE_SIZE, parse_size_or_share
 from .calls import parse_profile
 from .host import Host, build_host
 from .loops import closed_inputs
+from .lossy import Lost
 from .prepare import Columns, next_loads, prepare
 from .score import Score, StormPlan, score
 from .stack import Stack, parse_stack
@@ -38,6 +39,7 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """The document ``tmemlab.replay/1``."""
         manifest = self.trace.manifest
+        lost = Lost.of(manifest.certificate)
         return {
             "schema": "tmemlab.replay/1",
             "trace": {
@@ -51,6 +53,7 @@ class Comparison:
                 "kernel": manifest.kernel.release,
                 "ram_bytes": manifest.ram_bytes,
                 "complete": manifest.certificate.complete,
+                "lost": {"stores": lost.stores, "loads": lost.loads},
                 "clen": self.columns.clen_source,
             },
             "config": {
@@ -62,7 +65,10 @@ class Comparison:
                 "stack": self.stack,
                 "loop": "closed" if self.closed else "open",
             },
-            "policies": [row.as_json() for row in self.scores],
+            "policies": [
+                row.as_json() | {"hit_rate_interval": lost.interval(row.hits, sum(row.loads.values()))}
+                for row in self.scores
+            ],
         }
 
 

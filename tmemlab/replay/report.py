@@ -10,6 +10,7 @@ from rich.table import Table
 from ..errors import TmemlabError
 from ..units import PAGE_SIZE, format_bytes, format_count, format_duration, format_share
 from .compare import Comparison
+from .lossy import Lost
 from .score import Score
 
 COLUMNS = (
@@ -74,6 +75,13 @@ def heading(result: Comparison) -> list[str]:
     ]
     if not manifest.certificate.complete:
         lines.append(f"incomplete trace: {manifest.events.dropped} events are known to be missing")
+        lost = Lost.of(manifest.certificate)
+        for row in result.scores if lost.stores or lost.loads else []:
+            between = lost.interval(row.hits, sum(row.loads.values()))
+            if between is not None:
+                lines.append(
+                    f"  {label(row)}: hit rate between {format_share(between[0])} and {format_share(between[1])}"
+                )
     return lines
 
 

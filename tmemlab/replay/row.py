@@ -53,8 +53,12 @@ class Score:
     def hit_rate(self) -> float | None:
         """Loads served from this host's RAM over all loads."""
         total = sum(self.loads.values())
-        served = self.loads["pool"] + self.loads["zero"] + self.loads["resident"]
-        return served / total if total else None
+        return self.hits / total if total else None
+
+    @property
+    def hits(self) -> int:
+        """Loads served from this host's RAM."""
+        return int(self.loads["pool"] + self.loads["zero"] + self.loads["resident"])
 
     def as_json(self) -> dict[str, Any]:
         """One element of ``policies`` in ``tmemlab.replay/1``."""
