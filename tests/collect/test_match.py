@@ -18,7 +18,7 @@ from tmemlab.collect.matchstate import (
     reserve,
 )
 from tmemlab.collect.records import RECORD, Kind, RecordFlag
-from tmemlab.collect.settle import TALLIES, settle_backward, settle_forward
+from tmemlab.collect.settle import TALLIES, rounded, settle_backward, settle_forward
 from tmemlab.datasets.schema import Flag, Op, Pressure, Where
 
 MM = 0xFFFF888000123000
@@ -258,3 +258,10 @@ def test_a_writeback_with_a_slot_is_a_row_of_pressure() -> None:
     assert out["slot"][:written].tolist() == [77, 78]
     # zram's own writes to its backing device are none of vmstat's
     assert state.counts[[1, 4]].tolist() == [2, 2]
+
+
+def test_latencies_keep_six_significant_bits() -> None:
+    given = np.array([1, 63, 64, 127, 1000, 123_456_789, 0xFFFFFFFE, 0xFFFFFFFF], np.uint32)
+    kept = rounded(given)
+    assert kept.tolist() == [1, 63, 64, 126, 992, 123_456_789 >> 21 << 21, 0xFC000000, 0xFFFFFFFF]
+    assert ((given - kept) <= given / 32).all()

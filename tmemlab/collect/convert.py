@@ -160,7 +160,7 @@ def _match_all(spool: Spool, rows_file: Path) -> Any:
 
 def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str, Any]) -> Any:
     from .matchstate import N_PAGES, ROW
-    from .settle import TALLIES, settle_backward, settle_forward
+    from .settle import TALLIES, rounded, settle_backward, settle_forward
 
     began = int(spool.start["began_ns"])
     ended = int(spool.end["ended_ns"]) if spool.end else spool.last_t
@@ -190,6 +190,7 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
             last_t = int(t[-1])
             events = chunk["op"] <= 2
             columns = {name: chunk[name][events] for name in _EVENT_COLUMNS}
+            columns["latency"] = rounded(columns["latency"])
             writer.write_events({"t": t[events], **columns})
             pressure.append(_pressure(chunk, t))
         order = order[:count]

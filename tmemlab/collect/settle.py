@@ -93,3 +93,12 @@ def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, exact: Any, cou
 def is_pressure(op: Any) -> Any:
     """Mask of the rows that belong in the pressure table."""
     return op >= OP_PRESSURE
+
+
+def rounded(latency: Any) -> Any:
+    """Latencies to six significant bits, at most 3.1 % below what was measured: the rest would be bytes of noise.
+
+    Up to 63 ns they stay as they are, and so does null.
+    """
+    shift = np.maximum(np.frexp(latency.astype(np.float64))[1] - 6, 0).astype(np.uint32)
+    return np.where(latency == _NO_LATENCY, latency, latency >> shift << shift)

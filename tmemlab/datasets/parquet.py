@@ -19,7 +19,7 @@ from .schema import EVENTS, TABLES
 ROW_GROUP = 1 << 20
 """Rows of a row group."""
 
-_DELTA = {"t", "page", "slot", "latency", "vpn", "space", "pid", "limit_bytes", "pages"}
+_DELTA = {"t", "page", "slot", "vpn", "space", "pid", "limit_bytes", "pages"}
 
 
 class TableWriter:
