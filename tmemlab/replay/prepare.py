@@ -14,6 +14,7 @@ from ..errors import TraceError
 from ..policies import compiled  # noqa: F401
 from ..policies.interface import NEVER
 from ..units import PAGE_SIZE
+from .spill import read_columns
 
 _STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
 _COPY_STAYS = int(Flag.COPY_STAYS)
@@ -164,7 +165,7 @@ def prepare(trace: Trace) -> Columns:
         raise TraceError(f"{trace.path} holds no events: there is nothing to replay")
     if trace.manifest.kind == "access":
         return _prepare_accesses(trace)
-    return columns_of(trace, trace.events("t", "op", "page", "flags", "where", "clen", "cgroup"))
+    return columns_of(trace, read_columns(trace, "t", "op", "page", "flags", "where", "clen", "cgroup"))
 
 
 def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
@@ -186,7 +187,7 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
 
 def _prepare_accesses(trace: Trace) -> Columns:
     """An access trace is its pages and times: every other column is the same in all rows, and not read."""
-    read = trace.events("t", "page")
+    read = read_columns(trace, "t", "page")
     pages = int(read["page"].max()) + 1
     bytes_, shorts = np.zeros(0, np.uint8), np.zeros(0, np.uint16)
     return Columns(
