@@ -47,6 +47,8 @@ def attach(
 
     KernelUnsupportedError names the functions or tracepoints that this kernel lacks, or says why it refused.
     """
+    if any(macros_of_ours.get(macro) is not None for macro in ("SAMPLE_LIMIT", "ONLY_COMMAND")):
+        raise KernelUnsupportedError("function probes do not choose pages yet: record without --sample and --comm")
     resolution = resolve(types)
     missing = set(missing_tracepoints([*REQUIRED, *(n for names in OPTIONAL.values() for n in names)]))
     require(resolution, missing)
