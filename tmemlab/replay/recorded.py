@@ -8,6 +8,7 @@ from ..datasets.manifest import Manifest
 from ..errors import InvalidInputError
 from ..policies.catalogue import find_policy
 from ..policies.interface import Param, Policy
+from ..units import PAGE_SIZE
 
 _ON = ("Y", "y", "1", 1, True)
 _SLOT_DEVICE_SHIFT = 28
@@ -80,6 +81,11 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
     for measured, name in WORKER_TIMES.items():
         if isinstance(worker, dict) and measured in worker and name in known:
             values[name] = float(worker[measured])
+    command = manifest.extra.get("command")
+    limit = command.get("memory_limit") if isinstance(command, dict) else None
+    if "inactive_pages" in known and isinstance(limit, int) and limit >= PAGE_SIZE:
+        # pages enter on the inactive list and, in what is being reclaimed, few were used twice
+        values["inactive_pages"] = limit // PAGE_SIZE
     return kind(**values)
 
 

@@ -118,7 +118,7 @@ def _reclaim(w: Any) -> None:
 
     A charge that does not fit reclaims SWAP_CLUSTER_MAX pages: passes at priorities 12, 11, ..., each over
     (inactive pages >> priority), and after each one the shrinker at that priority [do_try_to_free_pages,
-    shrink_node_memcgs, get_scan_count].
+    shrink_node_memcgs, get_scan_count]. Pages that go to disk count as reclaimed, which is early by a pass.
     """
     own = w.own
     own[SCANNED] += 1
@@ -230,7 +230,7 @@ class Zswap618(Policy):
     worker_late_share: float = param(0.0, "share of its runs that begin late", low=0, high=1)
     worker_late_us: float = param(2000.0, "how late those begin", unit="us", low=0, high=1e7)
     inactive_pages: int = param(
-        25600, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
+        51200, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
         high=1 << 32,
     )  # fmt: skip
 
