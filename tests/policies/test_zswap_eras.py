@@ -43,14 +43,14 @@ def test_5_6_closes_until_slots_are_freed() -> None:
     # 11 pages are more than 10: the next store is rejected, and the worker writes one back. Ten are left;
     # that is not below nine, so every store is rejected from here on, and no worker is queued.
     events = [(S, page) for page in range(20)]
-    row = replay(columns(events, clen=ALONE), f"zswap.v5_6:max_pool_percent=1,{NOW}", host(RAM))
+    row = replay(columns(events, clen=ALONE), "zswap.v5_6:max_pool_percent=1,worker_start_us=0", host(RAM))
     assert row.found.tolist() == [POOL] * 11 + [REJECTED] * 9
     assert row.writeback["pages"] == 1
 
 
 def test_5_6_with_zsmalloc_never_writes_back() -> None:
     events = [(S, page) for page in range(20)]
-    row = replay(columns(events, clen=ALONE), f"zswap.v5_6:max_pool_percent=1,zpool=zsmalloc,{NOW}", host(RAM))
+    row = replay(columns(events, clen=ALONE), "zswap.v5_6:max_pool_percent=1,zpool=zsmalloc,worker_start_us=0", host(RAM))
     assert (row.writeback["pages"], row.stores["accepted"]) == (0, 11)
 
 
@@ -229,7 +229,8 @@ def test_it_equals_its_brute_force_twin(
             expected.append(POOL if twin.load(page) else DISK)
     policy = f"zswap.{version}:max_pool_percent={limit / 10}"
     if version != "v3_11":
-        policy += f",accept_threshold_percent={percent},{NOW}"
+        at_once = "worker_start_us=0" if version == "v5_6" else NOW
+        policy += f",accept_threshold_percent={percent},{at_once}"
     if version in ("v6_5", "v6_8"):
         policy += f",worker_visit_us=0,exclusive_loads={'on' if exclusive else 'off'}"
     row = replay(columns(events, clen=ALONE), policy, host(RAM, disk="nvme"))

@@ -79,6 +79,8 @@ def _parse_level(text: str, ram_bytes: int, disk: str) -> Level | int | None:
     head, *details = text.split("@")
     kind, _, size = (part.strip() for part in head.partition(":"))
     capacity = parse_size_or_share(size, ram_bytes) if size else 0
+    if size.endswith("%"):
+        capacity = max(capacity, PAGE_SIZE)  # a small share of a small host
     if size and capacity < PAGE_SIZE:
         raise InvalidInputError(f"{text!r} is smaller than a page")
     if kind == "ram":

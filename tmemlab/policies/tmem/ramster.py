@@ -137,8 +137,8 @@ class Ramster(Policy):
     def stack(self) -> str:
         """The pool, the neighbour, the disk."""
         return (
-            f"ram,remote:{self.remote_percent:g}%@{self.remote_latency_us:g}us"
-            f"@{self.remote_mbytes_per_s:g}MB/s,disk"
+            f"ram,remote:{self.remote_percent:f}%@{self.remote_latency_us:f}us"
+            f"@{self.remote_mbytes_per_s:f}MB/s,disk"
         )
 
     def numbers(self, ram_pages: int) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import frames
 from ..frames import LAST, evict_frame, settle
@@ -102,6 +102,9 @@ class Zcache2(Policy):
         "Linux 3.9 drivers/staging/zcache/zbud.c:zbud_match_prep, zbud_create_prep",
         "Linux 3.11 drivers/staging/zcache/zcache-main.c (zero-filled pages)",
     )
+    inert: ClassVar[dict[str, str]] = {
+        "writeback": "acts where the pool has more pages than there is anonymous memory: tested by hand instead"
+    }
     store = store
     load = load
     pressure = pressure

@@ -16,7 +16,6 @@ from .eras import (
     can_accept,
     fits,
     is_full,
-    page_param,
     queue_worker,
     same_filled_param,
     sleep_or_go_on,
@@ -79,7 +78,6 @@ class Zswap56(Era):
     accept_threshold_percent: float = threshold_param()
     zpool: str = zpool_param("zbud")
     same_filled_pages_enabled: str = same_filled_param()
-    worker_page_us: float = page_param()
     worker_start_us: float = start_param()
 
     sources = (
