@@ -50,7 +50,8 @@ def test_5_6_closes_until_slots_are_freed() -> None:
 
 def test_5_6_with_zsmalloc_never_writes_back() -> None:
     events = [(S, page) for page in range(20)]
-    row = replay(columns(events, clen=ALONE), "zswap.v5_6:max_pool_percent=1,zpool=zsmalloc,worker_start_us=0", host(RAM))
+    policy = "zswap.v5_6:max_pool_percent=1,zpool=zsmalloc,worker_start_us=0"
+    row = replay(columns(events, clen=ALONE), policy, host(RAM))
     assert (row.writeback["pages"], row.stores["accepted"]) == (0, 11)
 
 
