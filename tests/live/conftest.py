@@ -39,6 +39,8 @@ def _swap_file(_host_can_record: None) -> Iterator[None]:
         # another experiment on this host would change the counters that we compare with
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = {name: (ZSWAP / name).read_text().strip() for name in ("enabled", "max_pool_percent")}
+        if str(SWAP_FILE) in Path("/proc/swaps").read_text():  # a test run before this one was killed
+            subprocess.run(["swapoff", SWAP_FILE], check=True)
         SWAP_FILE.unlink(missing_ok=True)
         subprocess.run(["fallocate", "-l", "3G", SWAP_FILE], check=True)
         SWAP_FILE.chmod(0o600)

@@ -188,6 +188,6 @@ def test_pages_of_one_content_have_its_length(swap: Swap, tmp_path: Path, pool: 
     columns = trace.events("op", "clen", "where")
     lengths = columns["clen"][(columns["op"] == Op.STORE) & (columns["clen"] != 0xFFFF)]
     value, times = np.unique(lengths, return_counts=True)
-    assert times.max() >= 2900
+    assert times.max() >= (2900 if pool else 1000)  # sampling stays within its CPU budget on a busy host
     assert abs(int(value[times.argmax()]) - twin.length(page)) <= (0 if twin.exact else 100)
     assert trace.manifest.clen.method == ("measured" if pool else "sampled")

@@ -59,6 +59,6 @@ def test_pages_of_one_command_whoever_reclaims_them(swap: Swap, swapper: Path, t
     assert np.bincount(space[stored]).max() > 0.99 * len(stored)
     comms = np.array(tasks["comm"].to_pylist())
     loads = events["op"] == Op.LOAD
-    # readahead for a fault of the other program brings in a few of them
-    assert (comms[events["task"][loads]] == "wanted").mean() > 0.9
+    # slots of both programs lie side by side: readahead for one brings in pages of the other
+    assert (comms[events["task"][loads]] == "wanted").mean() > 0.5
     assert document["stores"] < 0.8 * counted["zswpout"]

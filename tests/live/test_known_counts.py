@@ -68,7 +68,7 @@ def test_pages_die_with_their_process(swap: Swap, swapper: Path, tmp_path: Path)
     events = Trace.open(tmp_path / "trace").events("op", "page")
     stored = set(events["page"][events["op"] == Op.STORE].tolist())
     gone = set(events["page"][events["op"] == Op.INVALIDATE].tolist())
-    assert len(stored) >= 1009
+    assert len(stored) >= 1000  # how many it is exactly is the test above
     assert stored <= gone
 
 

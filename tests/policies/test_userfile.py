@@ -68,7 +68,7 @@ BROKEN = [
     ("something that raises", '"""LRU, and the same again."""', "1 / 0", 1, "ZeroDivisionError"),
     ("a field that no record has", "w.host.pool_pages", "w.host.pool_size", 15, "pool_size"),
     ("an array that a World lacks", "w.p[0]", "w.q[0]", 15, "'q'"),
-    ("a function that is not there", "victim = least_recent", "victim = lru", 16, "lru"),
+    ("a function that is not there", "victim = least_recent", "victim = lru", 13, "lru"),
     ("an argument that is missing", "push_tail(w, 0, page)\n    return ACC", "push_tail(w, page)\n    return ACC",
      20, "argument"),
     ("an answer that is no number", "return REJECT", 'return "no"', None, "int64"),

@@ -21,7 +21,7 @@ def test_idle_pages_go_to_the_device() -> None:
     times = [0, 0, 12, 15, 21, 22, 23]
     kept = row(events, times, "idle_age=20,free_on_load=off")
     assert kept.found.tolist() == [POOL] * 4 + [DISK, POOL, POOL]
-    assert kept.writeback == {"pages": 1, "bytes": 4096}
+    assert kept.writeback == {"pages": 1, "bytes": 4096, "pulled_back": 0}
 
 
 def test_huge_and_huge_idle_take_only_what_did_not_compress() -> None:

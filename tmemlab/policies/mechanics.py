@@ -219,6 +219,7 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
     clen = w.pages[page].clen
     leave_pool(w, page)
     if h.accesses:  # a plain cache has no device behind it
+        w.pages[page].place = DISK
         h.writeback_pages += 1
         return h.now
     if h.levels:
