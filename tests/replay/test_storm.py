@@ -59,14 +59,15 @@ def test_a_full_pool_is_what_kills() -> None:
     assert linked.longest_stall_s > 0  # it lives because it waits for the disk
 
 
-def test_the_shrinker_lets_a_full_zswap_survive() -> None:
+def test_the_shrinker_saves_some_of_the_storms_that_a_full_zswap_does_not_survive() -> None:
+    """Not all: a batch of entries that all have their second chance frees nothing and stops the shrinker's pass."""
     full = columns([(S, page, 4096) for page in range(2500)], step_ns=1000)
     plan = {"storms": 40, "fraction": 0.9}
     off = replay(full, "zswap.v6_18", host(10_000, 9_900), **plan).oom
     on = replay(full, "zswap.v6_18:shrinker=on", host(10_000, 9_900), **plan).oom
     assert off.p is not None
     assert on.p is not None
-    assert off.p > on.p == 0
+    assert off.p > on.p
 
 
 @given(st.integers(200, 9000), st.integers(0, 3000), st.integers(0, 3000), st.sampled_from(["none", "unbounded"]))
