@@ -110,6 +110,12 @@ def test_validate(trace: Path) -> None:
     assert "hit rate" in run("validate", trace).stdout
 
 
+def test_a_bundled_trace_goes_by_its_name() -> None:
+    done = run("replay", "redis-zswap", "-p", "bounds.none", "--storms", 0, "--json", "-")
+    assert json.loads(done.stdout)["trace"]["path"].endswith("redis-zswap")
+    refused(run("validate", "redis-nowhere"), 5, "redis-nowhere")
+
+
 def test_policies_list_and_show() -> None:
     listed = json.loads(run("policies", "list", "--json", "-").stdout)
     assert {row["name"] for row in listed["policies"]} == set(all_policies())

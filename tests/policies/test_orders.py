@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.replay.build import I, L, S, columns, dense, replay
+from tests.replay.build import I, L, S, columns, dense, host, replay
 from tests.replay.test_orders import PLACE, plain_requests, requests, swap_events
 from tmemlab.datasets.schema import Where
 
@@ -60,13 +60,18 @@ def test_a_cache_equals_brute_force_request_for_request(order: str, asked: list[
     assert hits(f"order.{order}:max_pool_pages={capacity}", asked) == expected
 
 
+AS_PARAMETER = "vm.pressure:order={},exclusive_loads=off,batch=1,largest=4097,compressed_writeback=off"
+
+
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("policy", ["order.{}", AS_PARAMETER])
 @given(swap_events(), st.integers(1, 8))
 @settings(max_examples=150, deadline=None)
 def test_a_pool_equals_brute_force_event_for_event(
-    order: str, events: list[tuple[int, int]], capacity: int
+    policy: str, order: str, events: list[tuple[int, int]], capacity: int
 ) -> None:
-    row = replay(columns(events), f"order.{order}:max_pool_pages={capacity}")
+    name = policy.format(order)
+    row = replay(columns(events), f"{name}{',' if ':' in name else ':'}max_pool_pages={capacity}")
     twin, places = ORDERS[order](capacity), []
     for op, page in events:
         if op == S:
@@ -82,6 +87,16 @@ def test_a_pool_equals_brute_force_event_for_event(
         else:
             places.append("disk")
     assert [PLACE[int(where)] for where in row.found] == places
+
+
+@pytest.mark.parametrize("order", ["fifo", "lru", *ORDERS])
+def test_under_pressure_every_order_gives_back_all_that_it_is_asked_for(order: str) -> None:
+    """A pool of 2500 pages that do not compress, then a storm: the pool is a list like any other, in any order."""
+    full = columns([(op, page) for page in range(2500) for op in (S, L)], clen=4096, step_ns=1000)
+    name = f"vm.pressure:order={order},exclusive_loads=off,largest=4097"
+    row = replay(full, name, host(10_000, 9_900), storms=20, fraction=0.9)
+    assert row.oom.p == 0
+    assert row.loads["pool"] == 2500
 
 
 @pytest.mark.parametrize("kind", ["zipf", "scan", "loop"])

@@ -151,7 +151,7 @@ def test_pages_memory_and_slots_are_conserved(
     while at < cols.events:
         at = loop.advance(at, int(cols.t[at]) + 1)
         h, records = state.world.host, near[: cols.pages]
-        check(state, cols, policy.ghosts)
+        check(state, cols, policy.ghost_lists())
         resident = int((records["list"] != OUT).sum())
         assert resident == counts[COUNT_INACTIVE] + counts[COUNT_ACTIVE] == loop.anonymous()
         assert h.base_free == ram - resident - h.resident

@@ -131,8 +131,7 @@ def check_stores(state: State, cols: Columns, stack: Stack) -> None:
 
 def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = None) -> State:
     state = State.at_start(cols, on, policy, 0, stack)
-    kind = type(policy)
-    hooks = [h.native for h in (kind.store, kind.load, kind.wake, kind.pressure)]
+    hooks = [h.native for h in policy.hooks()]
     future = next_loads(cols.op, cols.page, cols.pages) if policy.needs_future else np.zeros(0, np.int64)
     costs, histogram = np.array([1500, 2000]), np.zeros(LATENCY_BUCKETS, np.int64)
     series, found = np.full((1, 4), -1, np.int64), np.zeros(0, np.uint8)
@@ -142,7 +141,7 @@ def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = 
             state.world, cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram,
             series, found, at, int(cols.t[at]) + 1, *hooks,
         )  # fmt: skip
-        check(state, cols, policy.ghosts)
+        check(state, cols, policy.ghost_lists())
         if stack:
             check_stores(state, cols, stack)
     h = state.world.host

@@ -60,7 +60,7 @@ def test_a_full_pool_is_what_kills() -> None:
 
 
 def test_the_shrinker_saves_some_of_the_storms_that_a_full_zswap_does_not_survive() -> None:
-    """Not all: a batch of entries that all have their second chance frees nothing and stops the shrinker's pass."""
+    """Not all: a batch of entries that all have their second chance frees nothing and ends the shrinker's pass."""
     full = columns([(S, page, 4096) for page in range(2500)], step_ns=1000)
     plan = {"storms": 40, "fraction": 0.9}
     off = replay(full, "zswap.v6_18", host(10_000, 9_900), **plan).oom

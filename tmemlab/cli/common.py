@@ -33,6 +33,19 @@ def size(text: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
+class TracePath(click.Path):
+    """A directory with a trace, or the name of a bundled one."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that was meant."""
+        from ..datasets.bundled import resolve
+
+        return resolve(Path(str(super().convert(value, param, ctx))))
+
+
 json_option: Callable[..., Any] = click.option(
     "--json", "json_file", metavar="FILE|-", help="Write the result as JSON to FILE, or to stdout with -."
 )

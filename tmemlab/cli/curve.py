@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .common import json_option, on_terminal, write_json
+from .common import TracePath, json_option, on_terminal, write_json
 
 
 def _share(text: str) -> float:
@@ -47,7 +47,7 @@ def _print(result: Any, sizes: list[int], recorded_ram: int) -> None:
 
 
 @click.command("curve", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.argument("trace", required=False, type=TracePath())
 @click.option("--sizes", type=click.IntRange(1, 100_000), default=20, show_default=True,
               help="Sizes in equal steps up to the one beyond which nothing is gained.")  # fmt: skip
 @click.option("--unit", type=click.Choice(["bytes", "pages"]), default="bytes", show_default=True,

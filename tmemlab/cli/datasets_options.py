@@ -7,24 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .common import TracePath
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..datasets.manifest import Manifest
     from ..datasets.read import Trace
-
-
-class TracePath(click.Path):
-    """A directory with a trace, or the name of a bundled one."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path that was meant."""
-        from ..datasets.bundled import resolve
-
-        return resolve(Path(str(super().convert(value, param, ctx))))
 
 
 TRACE = click.argument("trace", type=TracePath())

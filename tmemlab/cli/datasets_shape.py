@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from .datasets_options import JSON, OUT, TRACE, TracePath, made, open_trace, print_json
+from .common import TracePath
+from .datasets_options import JSON, OUT, TRACE, made, open_trace, print_json
 
 INTERVAL = click.option("--interval", default="1s", help="Rates are taken over this long.")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from .datasets_options import FILE, JSON, OUT, TRACE, TracePath, made, open_trace, report
+from .common import TracePath
+from .datasets_options import FILE, JSON, OUT, TRACE, made, open_trace, report
 
 KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path),

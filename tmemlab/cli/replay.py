@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .common import (
+    TracePath,
     check_thresholds,
     fail_if_option,
     json_option,
@@ -16,7 +17,7 @@ from .common import (
 
 
 @click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.argument("trace", required=False, type=TracePath())
 @click.option(
     "-p", "--policy", "policies", multiple=True, metavar="NAME|FILE.py[:key=value,...]",
     help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
@@ -70,10 +71,12 @@ def command(
 ) -> None:
     """Replay TRACE through policies and print hit rate, OOM risk and costs of each.
 
-    Without TRACE a bundled one is used, recorded on a real kernel.
+    TRACE is a directory or the name of a bundled trace ('tmemlab datasets
+    list'). Without one a bundled trace is used, recorded on a real kernel.
 
     \b
     tmemlab replay
+    tmemlab replay redis-zswap
     tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
     tmemlab replay /tmp/trace -p zswap.v6_18 -p ./mine.py:max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json

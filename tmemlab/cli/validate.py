@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from .common import check_thresholds, fail_if_option, json_option, on_terminal, parse_thresholds, write_json
+from .common import (
+    TracePath,
+    check_thresholds,
+    fail_if_option,
+    json_option,
+    on_terminal,
+    parse_thresholds,
+    write_json,
+)
 
 
 def _print(result: Any) -> None:
@@ -54,7 +62,7 @@ def _print(result: Any) -> None:
 
 
 @click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=TracePath())
 @click.option("-p", "--policy", metavar="NAME[:key=value,...]",
               help="Judge this policy instead of the recorded settings.")  # fmt: skip
 @fail_if_option
@@ -64,6 +72,7 @@ def command(trace: Path, policy: str | None, fail_if: tuple[str, ...], json_file
 
     \b
     tmemlab validate /tmp/trace
+    tmemlab validate redis-zswap
     tmemlab validate /tmp/trace --json -
     """
     from contextlib import nullcontext

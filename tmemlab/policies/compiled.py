@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 STATES = 6
 """Folders that are kept of one installation: processes may be running from older ones."""
 
-_SIBLINGS = re.compile(r"^from \.(\w*) import ([^(\n#]*)", re.MULTILINE)
+_SIBLINGS = re.compile(r"^from \.([\w.]*) import ([^(\n#]*)", re.MULTILINE)
 
 
 def shared_sources() -> list[Path]:
@@ -26,7 +26,9 @@ def shared_sources() -> list[Path]:
     shared = {path for path, text in policies.items() if "@register(" not in text}
     for path, text in policies.items():  # a policy that others build upon
         for module, names in _SIBLINGS.findall(text):
-            used = (path.parent / f"{name.strip()}.py" for name in ([module] if module else names.split(",")))
+            folder = path.parent.joinpath(*module.split("."))
+            used = [folder.with_suffix(".py")] if module else []
+            used += [folder / f"{name.strip()}.py" for name in names.split(",")]
             shared.update(sibling for sibling in used if sibling in policies)
     shared.update(path for path in (PACKAGE / "replay").glob("*.py") if "njit" in path.read_text())
     return sorted([*shared, PACKAGE / "datasets" / "schema.py"])

@@ -200,6 +200,15 @@ class Policy:
     wake: ClassVar[Hook] = never_wakes
     pressure: ClassVar[Hook] = ignores_pressure
 
+    def hooks(self) -> tuple[Hook, Hook, Hook, Hook]:
+        """Store, load, wake, pressure: what the engine calls. Parameters may choose among hooks."""
+        kind = type(self)
+        return kind.store, kind.load, kind.wake, kind.pressure
+
+    def ghost_lists(self) -> tuple[int, ...]:
+        """``ghosts``, where parameters decide."""
+        return self.ghosts
+
     def numbers(self, ram_pages: int) -> Sequence[float]:
         """The values that the hooks read as ``w.p``, in the order in which they index it."""
         raise NotImplementedError

@@ -158,7 +158,7 @@ class Watch:
                     raise BrokenRuleError("lists", f"page {at} is met twice, the second time on list {which}")
                 met.add(at)
                 counted += linked[at] == 2 + which
-                ghost = which in self.policy.ghosts
+                ghost = which in self.policy.ghost_lists()
                 if at in inside if ghost else at not in inside and at != page:
                     should = "in the pool" if ghost else f"not in the pool but in place {place[at]}"
                     raise BrokenRuleError("lists", f"page {at} is on list {which} and {should}")
@@ -184,7 +184,7 @@ class WatchedHook:
                 raise BrokenRuleError("answers", f"store answered {answer}, which is none of the verdicts")
             if kind == "store" and answer != ACCEPT and w.raw_pages["linked"][page]:
                 listed = int(w.raw_pages["linked"][page]) - 2
-                if listed not in watch.policy.ghosts:
+                if listed not in watch.policy.ghost_lists():
                     raise BrokenRuleError("lists", f"store did not accept page {page}, which is on a list")
             if kind == "load" and answer not in (KEEP, DROP):
                 raise BrokenRuleError("answers", f"load answered {answer}: neither KEEP nor DROP")
@@ -202,11 +202,9 @@ def run_case(case: Case, policy: Policy) -> Score:
     """One small replay in plain Python, checked throughout."""
     watch = Watch(policy)
     kind = type(policy)
-    hooks = {
-        name: WatchedHook(name, getattr(kind, name).function, watch)
-        for name in ("store", "load", "wake", "pressure")
-    }
-    watched = type(kind.__name__, (kind,), hooks)
+    named = zip(("store", "load", "wake", "pressure"), policy.hooks(), strict=True)
+    hooks = tuple(WatchedHook(name, hook.function, watch) for name, hook in named)
+    watched = type(kind.__name__, (kind,), {"hooks": lambda _: hooks})
     future = None
     if policy.needs_future:
         future = next_loads(case.columns.op, case.columns.page, case.columns.pages)

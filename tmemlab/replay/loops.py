@@ -60,8 +60,7 @@ class Run:
     hooks: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        kind = type(self.policy)
-        self.hooks = [h.native for h in (kind.store, kind.load, kind.wake, kind.pressure)]
+        self.hooks = [hook.native for hook in self.policy.hooks()]
         self.costs = np.array([self.host.costs.fault, self.host.costs.decompress], np.int64)
         self.histogram = np.zeros(LATENCY_BUCKETS, np.int64)
         self.series = np.full((len(self.host.balance), 4), -1, np.int64)

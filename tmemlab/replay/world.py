@@ -106,7 +106,7 @@ class State:
         inside = np.flatnonzero(first == Where.POOL)
         if len(inside) and columns.kind == "swap":
             lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // len(inside)]
-            _preload(state.world, inside, lengths, type(policy).store.native)
+            _preload(state.world, inside, lengths, policy.hooks()[0].native)
         for counter in (
             "accepted", "rejected", "refused", "compressed", "decompressed", "disk_written", "disk_read",
             "limit_hits", "disk_busy", "writeback_pages", "writeback_bytes",

@@ -20,58 +20,75 @@ def _target(w: Any) -> Any:
 
 
 @njit(cache=True)
-def _replace(w: Any, in_b2: bool) -> bool:
+def evict(w: Any, met: int, compressed: bool) -> bool:
     """REPLACE of the paper: the older end of T1 or T2 moves to its ghost list."""
     target = _target(w)[0]
     ones = w.lengths[T1]
-    if ones > 0 and (ones > target or (in_b2 and ones == target) or w.lengths[T2] == 0):
+    if ones > 0 and (ones > target or (met == B2 and ones == target) or w.lengths[T2] == 0):
         victim = oldest(w, T1)
-        write_back(w, victim, False)
+        write_back(w, victim, compressed)
         enlist(w, B1, victim)
         return True
     if w.lengths[T2] == 0:
         return False
     victim = oldest(w, T2)
-    write_back(w, victim, False)
+    write_back(w, victim, compressed)
     enlist(w, B2, victim)
     return True
+
+
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Cases II to IV of the paper, up to REPLACE; the ghost list that remembered the page, 0 for none."""
+    target = _target(w)
+    c = entries_within(w, w.p[LIMIT])
+    met = B2 if is_on(w, B2, page) else B1 if is_on(w, B1, page) else 0
+    if met:
+        ones, twos = w.lengths[B1], w.lengths[B2]
+        if met == B2:
+            target[0] = max(target[0] - max(ones / twos, 1.0), 0.0)
+        else:
+            target[0] = min(target[0] + max(twos / ones, 1.0), float(c))
+        unlink(w, page)
+    else:
+        if w.lengths[T1] + w.lengths[B1] >= c:
+            if w.lengths[T1] >= c and w.lengths[T1] > 0:
+                write_back(w, oldest(w, T1), compressed)
+            while w.lengths[B1] > 0 and w.lengths[T1] + w.lengths[B1] >= c:
+                unlink(w, oldest(w, B1))
+        while w.lengths[B2] > 0 and w.lengths[T1] + w.lengths[T2] + w.lengths[B1] + w.lengths[B2] >= 2 * c:
+            unlink(w, oldest(w, B2))
+    return met
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """To T2 if it was remembered, else to T1."""
+    enlist(w, T2 if met else T1, page)
 
 
 @hook
 def store(w: Any, page: int) -> int:
     """Cases II to IV of the paper."""
-    h, target = w.host, _target(w)
-    c = entries_within(w, w.p[LIMIT])
-    in_b2 = is_on(w, B2, page)
-    if in_b2 or is_on(w, B1, page):
-        ones, twos = w.lengths[B1], w.lengths[B2]
-        if in_b2:
-            target[0] = max(target[0] - max(ones / twos, 1.0), 0.0)
-        else:
-            target[0] = min(target[0] + max(twos / ones, 1.0), float(c))
-        unlink(w, page)
-        goes_to = T2
-    else:
-        goes_to = T1
-        if w.lengths[T1] + w.lengths[B1] >= c:
-            if w.lengths[T1] >= c and w.lengths[T1] > 0:
-                write_back(w, oldest(w, T1), False)
-            while w.lengths[B1] > 0 and w.lengths[T1] + w.lengths[B1] >= c:
-                unlink(w, oldest(w, B1))
-        while w.lengths[B2] > 0 and w.lengths[T1] + w.lengths[T2] + w.lengths[B1] + w.lengths[B2] >= 2 * c:
-            unlink(w, oldest(w, B2))
-    while h.pool_pages >= w.p[LIMIT]:
-        if not _replace(w, in_b2):
+    met = arrive(w, page, False)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if not evict(w, met, False):
             return REJECT
-    enlist(w, goes_to, page)
+    insert(w, page, met)
     return ACCEPT
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """Case I: a second use, or a further one, makes the page the newest of T2."""
+    unlink(w, page)
+    enlist(w, T2, page)
 
 
 @hook
 def load(w: Any, page: int) -> int:
-    """Case I: a second use, or a further one, makes the page the newest of T2."""
-    unlink(w, page)
-    enlist(w, T2, page)
+    """Case I of the paper."""
+    touch(w, page)
     return KEEP
 
 

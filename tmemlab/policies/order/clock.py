@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numba import njit
+
 from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
 from ..mechanics import oldest, push_tail, unlink, write_back
 from .shared import LIMIT, Order
@@ -11,29 +13,56 @@ from .shared import LIMIT, Order
 TOP, START = 1, 2
 
 
-@hook
-def store(w: Any, page: int) -> int:
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Nothing is remembered of pages that left."""
+    return 0
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest goes, unless it was used: then it loses one use and becomes the newest."""
-    while w.host.pool_pages >= w.p[LIMIT]:
+    while True:
         victim = oldest(w, 0)
         if victim < 0:
-            return REJECT
-        if w.pages[victim].mark:
-            w.pages[victim].mark -= 1
-            unlink(w, victim)
-            push_tail(w, 0, victim)
-        else:
-            write_back(w, victim, False)
+            return False
+        if w.pages[victim].mark == 0:
+            write_back(w, victim, compressed)
+            return True
+        w.pages[victim].mark -= 1
+        unlink(w, victim)
+        push_tail(w, 0, victim)
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """The newest, with the uses that it begins with."""
     w.pages[page].mark = int(w.p[START])
     push_tail(w, 0, page)
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """Count the use, up to what the bits hold; nothing moves."""
+    if w.pages[page].mark < w.p[TOP]:
+        w.pages[page].mark += 1
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """The oldest without a use left makes room."""
+    met = arrive(w, page, False)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if not evict(w, met, False):
+            return REJECT
+    insert(w, page, met)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
-    """Count the use, up to what the bits hold; nothing moves."""
-    if w.pages[page].mark < w.p[TOP]:
-        w.pages[page].mark += 1
+    """A use more."""
+    touch(w, page)
     return KEEP
 
 

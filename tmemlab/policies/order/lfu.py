@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from numba import njit
+
 from ..interface import ACCEPT, KEEP, REJECT, hook, register
 from ..mechanics import enlist, oldest, unlink, write_back
 from .shared import LIMIT, Order
@@ -11,31 +13,57 @@ LOWEST = 0  # register: no page has fewer uses than this
 TOP = 253  # the last list that knows its length
 
 
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Nothing is remembered of pages that left."""
+    return 0
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
+    """The page with the fewest uses goes."""
+    uses = max(w.own[LOWEST], 1)
+    while uses <= TOP and w.lengths[uses] == 0:
+        uses += 1
+    if uses > TOP:
+        return False
+    w.own[LOWEST] = uses
+    write_back(w, oldest(w, uses), compressed)
+    return True
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """The store is its first use."""
+    w.pages[page].mark = 1
+    w.own[LOWEST] = 1
+    enlist(w, 1, page)
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """One use more."""
+    uses = min(w.pages[page].mark + 1, TOP)
+    unlink(w, page)
+    w.pages[page].mark = uses
+    enlist(w, uses, page)
+
+
 @hook
 def store(w: Any, page: int) -> int:
-    """The page with the fewest uses goes."""
-    own = w.own
+    """The page with the fewest uses makes room."""
+    met = arrive(w, page, False)
     while w.host.pool_pages >= w.p[LIMIT]:
-        uses = max(own[LOWEST], 1)
-        while uses <= TOP and w.lengths[uses] == 0:
-            uses += 1
-        if uses > TOP:
+        if not evict(w, met, False):
             return REJECT
-        own[LOWEST] = uses
-        write_back(w, oldest(w, uses), False)
-    w.pages[page].mark = 1
-    own[LOWEST] = 1
-    enlist(w, 1, page)
+    insert(w, page, met)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """One use more."""
-    uses = min(w.pages[page].mark + 1, TOP)
-    unlink(w, page)
-    w.pages[page].mark = uses
-    enlist(w, uses, page)
+    touch(w, page)
     return KEEP
 
 

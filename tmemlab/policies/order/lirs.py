@@ -80,30 +80,40 @@ def _forget_oldest_ghost(w: Any) -> None:
     _leave_stack(w, ghost)
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """HIR pages make room; a page that comes back while the stack remembers it becomes LIR."""
-    remembered = is_on(w, GHOST, page)
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Whether the stack remembers the page."""
+    remembered = int(is_on(w, GHOST, page))
     unlink(w, page)
     if not remembered:
         _leave_stack(w, page)  # it left the pool by itself
-    while w.host.pool_pages >= w.p[LIMIT]:
-        whole = entries_within(w, w.p[LIMIT])
-        if w.lengths[QUEUE] == 0:
-            _demote_bottom(w)
-        victim = oldest(w, QUEUE)
-        if victim < 0:
-            _leave_stack(w, page)
-            return REJECT
-        write_back(w, victim, False)
-        if _links(w)[0][victim]:
-            enlist(w, GHOST, victim)
-            while w.lengths[GHOST] > int(whole * w.p[GHOST_SHARE]):
-                _forget_oldest_ghost(w)
+    return remembered
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
+    """The oldest HIR page of the queue leaves the pool; while it is in the stack it is remembered."""
+    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
+    if w.lengths[QUEUE] == 0:
+        _demote_bottom(w)
+    victim = oldest(w, QUEUE)
+    if victim < 0:
+        return False
+    write_back(w, victim, compressed)
+    if _links(w)[0][victim]:
+        enlist(w, GHOST, victim)
+        while w.lengths[GHOST] > int(whole * w.p[GHOST_SHARE]):
+            _forget_oldest_ghost(w)
+    return True
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """To the top of the stack: as LIR if it was remembered or there is room for more, else as HIR."""
     whole = entries_within(w, w.p[LIMIT])
     lirs = whole - max(1, int(whole * w.p[HIR_SHARE]))
     _to_top(w, page)
-    if remembered:
+    if met:
         enlist(w, LIR, page)
         if w.lengths[LIR] > lirs:
             _demote_bottom(w)
@@ -111,16 +121,15 @@ def store(w: Any, page: int) -> int:
         enlist(w, LIR, page)
     else:
         enlist(w, QUEUE, page)
-    return ACCEPT
 
 
-@hook
-def load(w: Any, page: int) -> int:
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
     """A LIR page goes to the top; a HIR page that is still in the stack becomes LIR."""
     if is_on(w, LIR, page):
         _to_top(w, page)
         _prune(w)
-        return KEEP
+        return
     in_stack = _links(w)[0][page] != 0
     _to_top(w, page)
     unlink(w, page)
@@ -129,6 +138,23 @@ def load(w: Any, page: int) -> int:
         _demote_bottom(w)
     else:
         enlist(w, QUEUE, page)
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """HIR pages make room; a page that comes back while the stack remembers it becomes LIR."""
+    met = arrive(w, page, False)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if not evict(w, met, False):
+            return REJECT
+    insert(w, page, met)
+    return ACCEPT
+
+
+@hook
+def load(w: Any, page: int) -> int:
+    """A LIR page goes to the top; a HIR page that is still in the stack becomes LIR."""
+    touch(w, page)
     return KEEP
 
 

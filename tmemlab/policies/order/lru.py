@@ -4,21 +4,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from numba import njit
+
 from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, register
 from ..mechanics import oldest, push_tail, unlink, write_back
 
 LIMIT, EXCLUSIVE = range(2)
 
 
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Nothing is remembered of pages that left."""
+    return 0
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
+    """The head of the list goes."""
+    victim = oldest(w, 0)
+    if victim < 0:
+        return False
+    write_back(w, victim, compressed)
+    return True
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """To the tail."""
+    push_tail(w, 0, page)
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """A use makes the page the newest."""
+    unlink(w, page)
+    push_tail(w, 0, page)
+
+
 @hook
 def store(w: Any, page: int) -> int:
     """Make room by writing back the page unused for longest."""
+    met = arrive(w, page, False)
     while w.host.pool_pages >= w.p[LIMIT]:
-        victim = oldest(w, 0)
-        if victim < 0:
+        if not evict(w, met, False):
             return REJECT
-        write_back(w, victim, False)
-    push_tail(w, 0, page)
+    insert(w, page, met)
     return ACCEPT
 
 
@@ -27,8 +57,7 @@ def load(w: Any, page: int) -> int:
     """A use makes the page the newest, or takes it away."""
     if w.p[EXCLUSIVE] != 0:
         return DROP
-    unlink(w, page)
-    push_tail(w, 0, page)
+    touch(w, page)
     return KEEP
 
 

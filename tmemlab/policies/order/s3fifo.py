@@ -26,11 +26,11 @@ def _remember(w: Any, page: int, most: int) -> None:
 
 
 @njit(cache=True)
-def _evict_small(w: Any, ghosts: int) -> None:
+def _evict_small(w: Any, ghosts: int, compressed: bool) -> None:
     while w.lengths[SMALL] > 0:
         page = oldest(w, SMALL)
         if w.pages[page].mark < w.p[THRESHOLD]:
-            write_back(w, page, False)
+            write_back(w, page, compressed)
             _remember(w, page, ghosts)
             return
         w.pages[page].mark = 0
@@ -39,47 +39,73 @@ def _evict_small(w: Any, ghosts: int) -> None:
 
 
 @njit(cache=True)
-def _evict_main(w: Any) -> None:
+def _evict_main(w: Any, compressed: bool) -> None:
     while w.lengths[MAIN] > 0:
         page = oldest(w, MAIN)
         uses = w.pages[page].mark
         if uses == 0:
-            write_back(w, page, False)
+            write_back(w, page, compressed)
             return
         w.pages[page].mark = min(uses, MOST_ROUNDS) - 1
         unlink(w, page)
         enlist(w, MAIN, page)
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """New pages to the small queue, remembered ones to the main queue."""
-    h, own = w.host, w.own
-    remembered = is_on(w, GHOST, page)
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Whether the ghost queue remembers the page; its name leaves."""
+    remembered = int(is_on(w, GHOST, page))
     unlink(w, page)
-    while h.pool_pages >= w.p[LIMIT]:
-        if w.lengths[SMALL] + w.lengths[MAIN] == 0:
-            return REJECT
-        own[EVICTED] = 1
-        whole = entries_within(w, w.p[LIMIT])
-        if w.lengths[MAIN] > whole - int(whole * w.p[SMALL_SHARE]) or w.lengths[SMALL] == 0:
-            _evict_main(w)
-        else:
-            _evict_small(w, int(whole * w.p[GHOST_SHARE]))
+    return remembered
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
+    """From main while that is above its share, else from small; pages may move without one leaving."""
+    if w.lengths[SMALL] + w.lengths[MAIN] == 0:
+        return False
+    w.own[EVICTED] = 1
+    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
+    if w.lengths[MAIN] > whole - int(whole * w.p[SMALL_SHARE]) or w.lengths[SMALL] == 0:
+        _evict_main(w, compressed)
+    else:
+        _evict_small(w, int(whole * w.p[GHOST_SHARE]), compressed)
+    return True
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """New pages to the small queue, remembered ones to the main queue."""
     small = int(entries_within(w, w.p[LIMIT]) * w.p[SMALL_SHARE])
-    if remembered or (own[EVICTED] == 0 and w.lengths[SMALL] >= small):
+    if met or (w.own[EVICTED] == 0 and w.lengths[SMALL] >= small):
         enlist(w, MAIN, page)
     else:
         enlist(w, SMALL, page)
     w.pages[page].mark = 0
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """Count the use; nothing moves."""
+    if w.pages[page].mark < 255:
+        w.pages[page].mark += 1
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """New pages to the small queue, remembered ones to the main queue."""
+    met = arrive(w, page, False)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if not evict(w, met, False):
+            return REJECT
+    insert(w, page, met)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """Count the use; nothing moves."""
-    if w.pages[page].mark < 255:
-        w.pages[page].mark += 1
+    touch(w, page)
     return KEEP
 
 

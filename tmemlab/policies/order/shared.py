@@ -1,4 +1,10 @@
-"""What the victim orders have in common: their size."""
+"""What the victim orders have in common: their size, and the four steps of which each is made.
+
+A module of an order has ``arrive(w, page, compressed)``, called before room is made for a page: it forgets the
+name if it remembered it, and answers what it knew (``met``); ``evict(w, met, compressed)``, which gives up one
+page, or only moves some, and is false when the pool is empty; ``insert(w, page, met)``; and ``touch(w, page)``, a
+use of a page in the pool. Policies with a parameter ``order`` call them through :mod:`..victims`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from numba import njit
+
 from ..interface import ACCEPT, KEEP, REJECT, hook, register
 from ..mechanics import oldest, push_tail, splice, unlink, write_back
 from .shared import LIMIT, Order
@@ -12,33 +14,60 @@ from .shared import LIMIT, Order
 PASSED, AHEAD = 0, 1
 
 
-@hook
-def store(w: Any, page: int) -> int:
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Nothing is remembered of pages that left."""
+    return 0
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
     """The hand moves on over visited pages, clearing them, to the first that was not visited: it goes."""
-    while w.host.pool_pages >= w.p[LIMIT]:
+    while True:
         victim = oldest(w, AHEAD)
         if victim < 0:
             splice(w, PASSED, AHEAD)
             victim = oldest(w, AHEAD)
             if victim < 0:
-                return REJECT
-        if w.pages[victim].mark:
-            w.pages[victim].mark = 0
-            unlink(w, victim)
-            push_tail(w, PASSED, victim)
-        else:
-            write_back(w, victim, False)
+                return False
+        if w.pages[victim].mark == 0:
+            write_back(w, victim, compressed)
+            return True
+        w.pages[victim].mark = 0
+        unlink(w, victim)
+        push_tail(w, PASSED, victim)
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """The newest; a hand that passed the newest page before it begins again at the oldest."""
     if oldest(w, AHEAD) < 0:
         splice(w, PASSED, AHEAD)
     w.pages[page].mark = 0
     push_tail(w, AHEAD, page)
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """Mark the page as visited; nothing moves."""
+    w.pages[page].mark = 1
+
+
+@hook
+def store(w: Any, page: int) -> int:
+    """The hand's next page without a mark makes room."""
+    met = arrive(w, page, False)
+    while w.host.pool_pages >= w.p[LIMIT]:
+        if not evict(w, met, False):
+            return REJECT
+    insert(w, page, met)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
-    """Mark the page as visited; nothing moves."""
-    w.pages[page].mark = 1
+    """A mark."""
+    touch(w, page)
     return KEEP
 
 

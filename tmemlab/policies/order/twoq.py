@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numba import njit
+
 from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
 from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
 from .shared import LIMIT, Order
@@ -12,35 +14,62 @@ IN_SHARE, OUT_SHARE = 1, 2
 A1IN, AM, A1OUT = 0, 1, 2  # lists
 
 
+@njit(cache=True)
+def arrive(w: Any, page: int, compressed: bool) -> int:
+    """Whether A1out remembers the page; its name leaves."""
+    remembered = int(is_on(w, A1OUT, page))
+    unlink(w, page)
+    return remembered
+
+
+@njit(cache=True)
+def evict(w: Any, met: int, compressed: bool) -> bool:
+    """The oldest of A1in while that is above its share, remembered; else the least recently used of Am."""
+    if w.lengths[A1IN] + w.lengths[AM] == 0:
+        return False
+    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
+    if w.lengths[A1IN] > int(whole * w.p[IN_SHARE]) or w.lengths[AM] == 0:
+        victim = oldest(w, A1IN)
+        write_back(w, victim, compressed)
+        most = int(whole * w.p[OUT_SHARE])
+        if most > 0:
+            while w.lengths[A1OUT] >= most:
+                unlink(w, oldest(w, A1OUT))
+            enlist(w, A1OUT, victim)
+    else:
+        write_back(w, oldest(w, AM), compressed)
+    return True
+
+
+@njit(cache=True)
+def insert(w: Any, page: int, met: int) -> None:
+    """New pages to the queue, those that were remembered to the LRU list."""
+    enlist(w, AM if met else A1IN, page)
+
+
+@njit(cache=True)
+def touch(w: Any, page: int) -> None:
+    """A use moves a page of the LRU list only."""
+    if is_on(w, AM, page):
+        unlink(w, page)
+        enlist(w, AM, page)
+
+
 @hook
 def store(w: Any, page: int) -> int:
-    """New pages to the queue, those that it remembers to the LRU list."""
-    remembered = is_on(w, A1OUT, page)
-    unlink(w, page)
+    """New pages to the queue, those that A1out remembers to the LRU list."""
+    met = arrive(w, page, False)
     while w.host.pool_pages >= w.p[LIMIT]:
-        if w.lengths[A1IN] + w.lengths[AM] == 0:
+        if not evict(w, met, False):
             return REJECT
-        whole = entries_within(w, w.p[LIMIT])
-        if w.lengths[A1IN] > int(whole * w.p[IN_SHARE]) or w.lengths[AM] == 0:
-            victim = oldest(w, A1IN)
-            write_back(w, victim, False)
-            most = int(whole * w.p[OUT_SHARE])
-            if most > 0:
-                while w.lengths[A1OUT] >= most:
-                    unlink(w, oldest(w, A1OUT))
-                enlist(w, A1OUT, victim)
-        else:
-            write_back(w, oldest(w, AM), False)
-    enlist(w, AM if remembered else A1IN, page)
+    insert(w, page, met)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """A use moves a page of the LRU list only."""
-    if is_on(w, AM, page):
-        unlink(w, page)
-        enlist(w, AM, page)
+    touch(w, page)
     return KEEP
 
 
