@@ -142,9 +142,9 @@ class OwnCgroup:
                     group.rmdir()
 
     def __exit__(self, *_: object) -> None:
-        self.remove()
+        removed = self.remove()
         if self._guard is not None:
-            self._guard.done()
+            self._guard.done() if removed else self._guard.take_over()
 
     @property
     def usage_file(self) -> Path:
@@ -159,17 +159,20 @@ class OwnCgroup:
         """Process ids inside."""
         return [int(pid) for pid in re.findall(r"\d+", read_text(self.directory / "cgroup.procs") or "")]
 
-    def remove(self) -> None:
-        """Remove the group; what the command left running moves to the group above."""
+    def remove(self) -> bool:
+        """Remove the group; what the command left running moves to the group above. False: it is still there."""
         for _ in range(50):
             for pid in self.members():
                 with contextlib.suppress(OSError):
                     (self.directory.parent / "cgroup.procs").write_text(str(pid))
             try:
                 self.directory.rmdir()
-                return
+                return True
             except FileNotFoundError:
-                return
+                return True
+            except PermissionError:
+                return False  # the privilege was given up; the guard kept its own
             except OSError:
                 # A process that has just ended holds its cgroup until it is reaped.
                 time.sleep(0.02)
+        return False

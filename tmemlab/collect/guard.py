@@ -39,6 +39,11 @@ class Guard:
         with contextlib.suppress(OSError):
             self._shell.communicate(b"done\n")
 
+    def take_over(self) -> None:
+        """The cgroup could not be removed: the shell does it, now."""
+        with contextlib.suppress(OSError):
+            self._shell.communicate()
+
 
 def die_with_parent() -> None:
     """For preexec_fn: SIGKILL to this process when the recorder dies; what it has started is the guard's."""
