@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -523,4 +524,5 @@ def test_a_file_cut_short_while_it_is_read(tmp_path, when):
     run = [sys.executable, "-c", CUT_SHORT, str(tmp_path / "t"), when]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "events-00000.parquet is damaged" in done.stdout
+    # the checksum is compared in another thread, which may be the first to see it
+    assert re.search(r"events-00000.parquet (is damaged|does not match its checksum)", done.stdout)
