@@ -40,6 +40,7 @@ class Spool:
         self.gaps: list[tuple[int, int, int]] = []
         self._flushed = int(self.start["began_ns"])
         self.comms: dict[int, tuple[bytes, int]] = {}
+        self.worker_runs: list[Records] = []
         self.last_t = 0
 
     def records(self) -> Iterator[Records]:
@@ -57,9 +58,9 @@ class Spool:
             elif kind is Frame.END and isinstance(value, dict):
                 self.end = self.scrub(value)
             elif kind is Frame.RECORDS and not isinstance(value, dict):
-                self._note_tasks(value)
-                held.append(value)
+                held.append(self._without_worker_runs(value))
                 newest = int(value["t"].max())
+                self._note_tasks(held[-1])
                 if newest - horizon > 2 * _HOLD_NS or sum(map(len, held)) > 4 * CHUNK:
                     horizon = newest - _HOLD_NS
                     ready, rest = _split(held, horizon)
@@ -67,6 +68,15 @@ class Spool:
                     yield ready
         if held:
             yield _split(held, 1 << 62)[0]
+
+    def _without_worker_runs(self, records: Records) -> Records:
+        """They are about no page, and the matcher need not see them; ``worker_runs`` has them then."""
+        runs = records["kind"] == Kind.WORKER
+        if not runs.any():
+            return records
+        self.worker_runs.append(records[runs])
+        others: Records = records[~runs]
+        return others
 
     def _note_drops(self, value: dict[str, Any]) -> None:
         """Each flush says how many pages had been dropped by then: more than before is a gap since."""
@@ -77,7 +87,7 @@ class Spool:
         self._flushed = now
 
     def _note_tasks(self, records: Records) -> None:
-        self.last_t = max(self.last_t, int(records["t"].max()))
+        self.last_t = max(self.last_t, int(records["t"].max(initial=0)))
         for task in records[records["kind"] == Kind.TASK]:
             name = task["address"].tobytes() + task["entry"].tobytes()
             self.comms[int(task["pid"])] = (name.split(b"\0")[0], int(task["cgroup"]))

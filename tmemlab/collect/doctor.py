@@ -11,6 +11,7 @@ from . import cgroup as cgroups
 from .btf import BTF_PATH, KernelTypes
 from .compressors import find_twin
 from .probes import fentry, functions, kprobe, offsets, tracepoint
+from .worker import worker_macros
 
 _SET = "probe set "
 REQUIRED, USEFUL, STATE = "required", "useful", "state"
@@ -61,8 +62,8 @@ def _probes() -> list[Finding]:
         why = functions.refusal(types, each.hook, each.fasten)
         found.append(Finding(f"{_SET}{each.NAME}", USEFUL, not why, why or "attaches"))
     if any(finding.ok for finding in found):
-        return [*found, _ring()]
-    return [*found, *_tracepoints(), _ring()]
+        return [*found, _worker(types), _ring()]
+    return [*found, *_tracepoints(), _worker(types), _ring()]
 
 
 def _tracepoints() -> list[Finding]:
@@ -90,6 +91,15 @@ def _tracepoints() -> list[Finding]:
         )
     )  # fmt: skip
     return found
+
+
+def _worker(types: KernelTypes) -> Finding:
+    try:
+        _, why = worker_macros(types)
+    except (KernelUnsupportedError, PrivilegeError) as error:
+        why = str(error).split(":")[0]
+    detail = f"not seen: {why}; replays of a pool at its limit use default times" if why else "its runs are seen"
+    return Finding("zswap's worker", USEFUL, not why, detail)
 
 
 def _ring() -> Finding:

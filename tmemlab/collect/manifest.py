@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
 from ..datasets.manifest import (
     Certificate,
@@ -15,6 +17,8 @@ from ..datasets.manifest import (
     SwapDevice,
 )
 from ..datasets.schema import VMSTAT_COUNTERS
+from .records import RECORD
+from .worker import worker_times
 
 STORE_NAMES = ("zswpout", "pswpout", "swpout_zero")
 """Stores are their sum, less ``zswpwb``: a writeback of the pool counts as a swap-out too."""
@@ -97,6 +101,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
             "options": start["options"],
             "identity": _identity(state, tally),
             **({"probed_functions": start["symbols"]} if start.get("symbols") else {}),
+            **_worker(spool),
             **({"command": extra["command"]} if "command" in extra else {}),
         },
     )
@@ -166,6 +171,19 @@ def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> Clen
     }  # fmt: skip
     method = "measured" if by_kernel and not sampled else "sampled"
     return ClenMethod(method, start["compressor"] or "lz4", sampled, note, counts)
+
+
+def _worker(spool: Any) -> dict[str, Any]:
+    """The times of zswap's worker; absent where it could not be watched."""
+    start, end = spool.start, spool.end
+    if not start.get("worker_seen"):
+        return {}
+    runs = np.concatenate([np.zeros(0, RECORD), *spool.worker_runs])
+    last = end["ended_ns"] if end else spool.last_t
+    runs = runs[(runs["address"] >= start["began_ns"]) & (runs["t"] <= last)]
+    # Function probes tell a writeback by the page's slot, and not whose work it was.
+    counts_pages = start["probe_set"]["name"] == "tracepoint" and "zswpwb" in start["cut"]["vmstat"]
+    return {"zswap_worker": worker_times(runs, counts_pages)}
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class Kind(IntEnum):
     """A page was swapped before the recording: mm, address and entry name it."""
     READ_END = 16
     """The disk read of entry ended, latency after the load began."""
+    WORKER = 17
+    """A run of zswap's worker ended: address is its beginning, latency its wait before, folio pages written."""
 
 
 class RecordFlag(IntFlag):

@@ -30,6 +30,7 @@ from .probes import choose, tracepoint
 from .records import RECORD, TASK_STATE, Kind, Records
 from .ring import ContentRing, Ring
 from .spool import Frame, SpoolWriter
+from .worker import worker_macros
 from .zswaptree import zswap_macros
 
 FLUSH_SECONDS = 0.5
@@ -187,6 +188,8 @@ class Session:
         }
         choice, areas = Choice.of(options.sample_pages, options.command_name), host.read_swaps()
         macros |= choice.macros(types, areas)
+        of_worker, worker_unseen = worker_macros(types)
+        macros |= of_worker
         contents_note = ""
         with contextlib.closing(Probe()) as probe:
             macros |= zswap_macros(types, probe.look)
@@ -219,7 +222,8 @@ class Session:
         stack.callback(_lock_memory, False)
         stack.enter_context(in_time())
         self.namer.refresh()
-        start = start_document(options, probes.name, probes.reason, probes.cannot_see)
+        blind = [f"when zswap's worker runs: {worker_unseen}"] if worker_unseen else []
+        start = start_document(options, probes.name, probes.reason, [*probes.cannot_see, *blind])
         self._first = cut(self._counters, self._vmstat)
         self.began = time.monotonic_ns()
         start["began_ns"] = self.began
@@ -228,6 +232,7 @@ class Session:
         start["choice"] = asdict(choice)
         start["slot_frees"], start["lengths"] = probes.slot_frees, probes.lengths
         start["symbols"] = probes.symbols
+        start["worker_seen"] = not worker_unseen
         start["cut"] = asdict(self._first)
         self._spool.document(Frame.START, start)
         self._watch_zswap()

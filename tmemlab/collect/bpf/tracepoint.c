@@ -227,6 +227,7 @@ RAW_TRACEPOINT_PROBE(count_memcg_events)
         count(SEEN + NAME_ZSWPWB, pages);
         if (s)
             s->wrote_back = 1;
+        worker_wrote(pages);
         if (!wanted(memcg))
             count(OUTSIDE + NAME_ZSWPWB, pages);
 #endif

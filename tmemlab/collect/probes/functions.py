@@ -61,7 +61,7 @@ def attach(
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
     macros |= resolution.macros | zram_macros() | macros_of_ours
     try_first(resolution.found[0], hook, fasten)
-    text = bpfcc.program_text("common.h", "events.h", "functions.c")
+    text = bpfcc.program_text("common.h", "events.h", "worker.h", "functions.c")
     programs = [hook(number, found) for number, found in enumerate(resolution.found)]
     program = bpfcc.load("\n".join([text, *programs]), macros)
     try:

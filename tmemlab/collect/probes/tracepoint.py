@@ -86,7 +86,8 @@ def attach(types: KernelTypes, macros_of_ours: dict[str, int | None]) -> Attache
     optional["HAVE_SYSCALLS"] = have_syscall_tracepoints()
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
     macros |= macros_of_ours
-    source = bpfcc.program_text("common.h", "events.h", "rmap.h", "zswap.h", "choice.h", "tracepoint.c")
+    headers = ("common.h", "events.h", "worker.h", "rmap.h", "zswap.h", "choice.h")
+    source = bpfcc.program_text(*headers, "tracepoint.c")
     without = [text for macro, text in WITHOUT.items() if not optional[macro]]
     return Attached(NAME, "", bpfcc.load(source, macros), [*CANNOT_SEE, *without])
 
