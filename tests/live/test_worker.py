@@ -1,0 +1,51 @@
+"""The runs of zswap's worker that a recording saw, against the kernel's own counters."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import ZSWAP, Swap
+from .oracle import collect
+
+pytestmark = pytest.mark.live
+
+LIMIT_HITS = Path("/sys/kernel/debug/zswap/pool_limit_hit")
+
+# A pool of a few thousand entries whose limit becomes nothing: every store is rejected and asks for the worker,
+# which takes all second chances, sixteen a run, and then writes back what is left.
+SQUEEZED = """
+PAUSE_US=2000 {swapper} sweep 60 1000 > /dev/null & program=$!
+sleep 1.5
+echo 0 > {limit}
+sleep 3
+kill $program
+wait $program
+true
+"""
+
+
+def test_its_runs_wrote_back_what_the_kernel_counted(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    hits = int(LIMIT_HITS.read_text()) if LIMIT_HITS.exists() else 0
+    shell = SQUEEZED.format(swapper=swapper, limit=ZSWAP / "max_pool_percent")
+    document, moved = collect(tmp_path / "trace", "--memory-limit", "30M", "--", "sh", "-c", shell)
+    assert document["complete"]
+    worker = json.loads((tmp_path / "trace" / "manifest.json").read_text())["zswap_worker"]
+    assert moved["zswpwb"] > 100
+    assert worker["pages"] == moved["zswpwb"]
+    # a run without a page has taken at most sixteen second chances, and every entry had one
+    assert worker["runs"] > moved["zswpwb"] / 16
+    if LIMIT_HITS.exists():
+        assert int(LIMIT_HITS.read_text()) - hits >= worker["runs"]
+    assert worker["visit_us"] > 0
+    assert worker["page_us"] > 0
+    assert worker["delay_us"] > 0
+
+
+def test_a_pool_below_its_limit_has_no_runs(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    swap.pool()
+    collect(tmp_path / "trace", "--", swapper, "known", "1009", "0", "1")
+    manifest = json.loads((tmp_path / "trace" / "manifest.json").read_text())
+    assert manifest["zswap_worker"] == {"runs": 0, "pages": 0}
+    assert not any("worker" in text for text in manifest["probe_set"]["cannot_see"])
