@@ -2,7 +2,8 @@
 
 golden/lackey.txt is valgrind 3.19's, perf-*.txt are perf script 6.1's of live page faults, of a loop device and of
 a kernel's DAMON, trace-cmd-*.txt are trace-cmd 3.1.6's reports and bpftrace.txt is bpftrace 0.17's, of a program
-that swaps (tools/record_goldens.py); blkparse.txt is blkparse 1.2's reading of a handful of binary records.
+that swaps (tools/record_goldens.py); blkparse.txt is blkparse 1.2's reading of a handful of binary
+records, blkparse-swap.txt what blktrace recorded on Linux 6.12 of a swap partition without a pool.
 """
 
 import re
@@ -96,6 +97,13 @@ def test_blkparse_of_the_real_tool(tmp_path):
     assert [row["comm"] for row in trace.table("tasks").to_pylist()] == ["kswapd0", "python3"]
     _, issued = imported(GOLDEN / "blkparse.txt", tmp_path / "d", "blkparse", action="D")
     assert issued["page"].tolist() == [0]
+
+
+def test_blkparse_of_a_swapping_kernel_has_what_the_kernel_counted(tmp_path):
+    """The kernel's own counters over the same seconds: pswpout 863, pswpin 536."""
+    _, events = imported(GOLDEN / "blkparse-swap.txt", tmp_path / "t", "blkparse")
+    assert np.bincount(events["op"]).tolist() == [863, 536]
+    assert (events["page"][events["op"] == 1] < 863).all()  # nothing is read that was not written
 
 
 def test_trace_cmd_report(tmp_path):

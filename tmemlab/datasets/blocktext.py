@@ -70,7 +70,8 @@ def import_blkparse(
         found = _BLKPARSE.fullmatch(line)
         if not found:
             # requests without a sector, and the summary, are of other shapes
-            if re.match(r"\s*\d+,\d+\s", line) and line.rstrip()[-1:] != "]":
+            # (an unplug ends in the number of requests that it let go: "U   N [kswapd0] 2")
+            if re.match(r"\s*\d+,\d+\s", line) and not re.search(r"\](\s+\d+)?\s*$", line):
                 raise ValueError("it ends inside a request")
             return
         where, seconds, nanos, pid, act, rwbs, sector, sectors, comm = found.groups()
