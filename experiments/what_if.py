@@ -2,65 +2,114 @@
 
     .venv/bin/python experiments/what_if.py DIR
 
-Every recorded run of a program is replayed under every other configuration that the program was recorded with. The
-worker's times are those of the run that is replayed. Two runs of one configuration differ, too: the difference of
-their measured hit rates is the yardstick.
+Every recorded run of a program is replayed under every configuration that the program was recorded with, and
+compared with each run of that. A prediction takes the recording and the other configuration's settings, and
+nothing of the runs that it is compared with: the worker's times are the recording's own or, where its worker never
+ran because the pool was large enough, medians over recordings of other programs. The yardstick is how far apart
+runs of one configuration are.
 """
 
+import statistics
 import sys
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from record import CONFIGS
+from record import CONFIGS, Config
 
+from tmemlab.policies.interface import Policy
 from tmemlab.replay.host import build_host
-from tmemlab.replay.prepare import prepare
-from tmemlab.replay.recorded import recorded_policy
+from tmemlab.replay.prepare import Columns, prepare
+from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy
 from tmemlab.replay.score import StormPlan, score
 from tmemlab.replay.validate import Trace, measured
 
 RESULTS = Path(__file__).resolve().parent / "results"
+COUNTS = ("hit_rate", "stores_accepted", "stores_rejected", "written_back")
+
+Times = dict[str, float]
+
+
+def times_of(trace: Trace) -> Times:
+    """The worker's times as the recording has them; empty where it never ran."""
+    worker: dict[str, Any] = trace.manifest.extra.get("zswap_worker") or {}
+    return {name: float(worker[key]) for key, name in WORKER_TIMES.items() if worker.get("runs") and key in worker}
+
+
+def medians(of_traces: list[Times]) -> Times:
+    """Over those traces that know each time."""
+    return {
+        name: statistics.median(values)
+        for name in WORKER_TIMES.values()
+        if (values := [times[name] for times in of_traces if name in times])
+    }
+
+
+def under(base: Policy, wanted: Config, times: Times) -> Policy:
+    """The recorded policy with another configuration's settings."""
+    return replace(
+        base, max_pool_percent=float(wanted.max_pool_percent),
+        accept_threshold_percent=float(wanted.accept_threshold_percent),
+        shrinker="on" if wanted.shrinker_enabled == "Y" else "off", **times,
+    )  # fmt: skip
+
+
+def predict(trace: Trace, columns: Columns, wanted: Config, others: Times) -> dict[str, float]:
+    """The counts of a replay of ``trace`` under ``wanted``."""
+    # a recording that wrote too little back knows no page's time; one that never met its limit knows none at all
+    policy = under(recorded_policy(trace.manifest), wanted, others | times_of(trace))
+    row = score(columns, build_host(trace), policy, StormPlan(storms=0))
+    counts = row.hit_rate, row.stores["accepted"], row.stores["rejected"], row.writeback["pages"]
+    return dict(zip(COUNTS, counts, strict=True))
 
 
 def main() -> None:
+    opened = {
+        (manifest.parent.parent.name, manifest.parent.name): Trace.open(manifest.parent)
+        for manifest in sorted(Path(sys.argv[1]).glob("*/*/manifest.json"))
+    }
+    times = {key: times_of(trace) for key, trace in opened.items()}
     rows = []
-    for program in sorted(Path(sys.argv[1]).iterdir()):
-        traces = sorted(manifest.parent for manifest in program.glob("*/manifest.json"))
-        opened = {path.name: Trace.open(path) for path in traces}
-        prepared = {name: prepare(trace) for name, trace in opened.items()}
-        truth = {name: measured(trace, prepared[name]) for name, trace in opened.items()}
-        configs = {name: name.rpartition("-")[0] for name in opened}
-        for a, b in combinations(opened, 2):
-            if configs[a] == configs[b]:
-                spread = abs(truth[a]["hit_rate"] - truth[b]["hit_rate"])
-                row = {"program": program.name, "kind": "spread", "recorded": a, "real": b, "hit_rate": spread}
-                rows.append(row)
-        for a, trace in opened.items():
-            host, base = build_host(trace), recorded_policy(trace.manifest)
-            for config in sorted(set(configs.values()) - {configs[a]}):
-                wanted = CONFIGS[config]
-                policy = replace(
-                    base, max_pool_percent=float(wanted.max_pool_percent),
-                    accept_threshold_percent=float(wanted.accept_threshold_percent),
-                    shrinker="on" if wanted.shrinker_enabled == "Y" else "off",
-                )  # fmt: skip
-                guess = score(prepared[a], host, policy, StormPlan(storms=0)).hit_rate
-                for b in (name for name, of in configs.items() if of == config):
-                    row = {"program": program.name, "kind": "what if", "recorded": a, "real": b}
-                    row |= {"hit_rate": guess - truth[b]["hit_rate"], "predicted": guess}
-                    row |= {"measured": truth[b]["hit_rate"], "as_recorded": truth[a]["hit_rate"]}
+    for program in sorted({program for program, _ in opened}):
+        runs = {name: trace for (of, name), trace in opened.items() if of == program}
+        prepared = {name: prepare(trace) for name, trace in runs.items()}
+        truth = {name: measured(trace, prepared[name]) for name, trace in runs.items()}
+        others = medians([found for (of, _), found in times.items() if of != program])
+        for a, trace in runs.items():
+            for config in sorted({name.rpartition("-")[0] for name in runs}):
+                guess = predict(trace, prepared[a], CONFIGS[config], others)
+                for b in (name for name in runs if name.rpartition("-")[0] == config):
+                    row: dict[str, Any] = {"program": program, "recorded": a, "real": b, "self": a == b}
+                    row |= {f"predicted_{key}": float(value) for key, value in guess.items()}
+                    row |= {f"measured_{key}": float(truth[b][key] or 0) for key in COUNTS}
+                    row["seconds"] = runs[b].manifest.duration_ns / 1e9
                     rows.append(row)
-        for row in rows:
-            if row["program"] == program.name:
-                print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+        show([row for row in rows if row["program"] == program])
     RESULTS.mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), RESULTS / "what_if.parquet", compression="zstd")
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """A line of the page for each pair of configurations: means over all runs of both."""
+    pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        key = row["recorded"].rpartition("-")[0], row["real"].rpartition("-")[0]
+        pairs.setdefault(key, []).append(row)
+    for (a, b), found in pairs.items():
+        if a == b:
+            continue
+        real = [100 * hit for hit in {row["real"]: row["measured_hit_rate"] for row in found}.values()]
+        guess = [100 * hit for hit in {row["recorded"]: row["predicted_hit_rate"] for row in found}.values()]
+        errors = [100 * (row["predicted_hit_rate"] - row["measured_hit_rate"]) for row in found]
+        cells = [found[0]["program"], a, b, ", ".join(f"{hit:.1f}" for hit in guess)]
+        cells += [", ".join(f"{hit:.1f}" for hit in real), f"{statistics.mean(errors):+.1f}"]
+        cells += [f"{max(errors, key=abs):+.1f}", f"{sum(abs(error) <= 3 for error in errors)}/{len(errors)}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def test_walks_of_32_reach_the_first_write_in_the_third_run(name: str, runs: int
     # 1000 entries of one cgroup, all with their second chance. The first run fails 16 times: it clears 16 of
     # them, or 16 x 32. Every later one begins at the end of the round, where not having tried any cgroup is a
     # failure, so it clears 15 or 15 x 32: 16 + 66 x 15 = 1006, or 512 + 480 = 992 and then the rest.
-    policy = f"{name}:max_pool_percent=10,worker_start_us=0,worker_visit_us=0,worker_page_us=0"
+    policy = f"{name}:max_pool_percent=10,worker_start_us=0,worker_visit_us=0,worker_page_us=0,worker_late_share=0"
     # A run takes place before the store after it; the last one writes 100 entries in the millisecond until then
     # (the disk takes 0.9 ms for them), so that store is taken again.
     for stores, written in ((runs, False), (runs + 1, True)):

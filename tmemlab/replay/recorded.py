@@ -25,7 +25,7 @@ ZSWAP_OF = (
 
 WORKER_TIMES = {
     "delay_us": "worker_start_us", "late_share": "worker_late_share", "late_us": "worker_late_us",
-    "visit_us": "worker_visit_us", "page_us": "worker_page_us",
+    "again_us": "worker_again_us", "visit_us": "worker_visit_us", "page_us": "worker_page_us",
 }  # fmt: skip
 """What a manifest may hold of zswap's worker, and the policies' parameters that it sets."""
 

@@ -11,30 +11,31 @@ from . import v6_18
 from .v6_18 import (
     ATTEMPTS,
     CLOCK,
-    CURSOR,
     FAILURES,
     INACTIVE,
     MAX_RECLAIM_RETRIES,
-    PAGE_NS,
     THRESHOLD,
-    VISIT_NS,
+    VISITS,
     WORKING,
+    end_run,
+    next_visit,
 )
 
 WALK = INACTIVE + 1
 
 
 @njit(cache=True)
-def _visit(w: Any, which: int) -> None:
+def _visit(w: Any) -> None:
     """shrink_memcg: walk the head of one list; a failure when nothing of it was written."""
-    h, own = w.host, w.own
+    own = w.own
+    which = own[VISITS] - 1
+    own[VISITS] = 0
     visited = written = 0
     while visited < w.p[WALK]:
         entry = oldest(w, which)
         if entry < 0:
             break
         visited += 1
-        own[CLOCK] += int(w.p[VISIT_NS])
         if w.pages[entry].mark:
             w.pages[entry].mark = 0
             unlink(w, entry)
@@ -42,12 +43,8 @@ def _visit(w: Any, which: int) -> None:
             continue
         write_back(w, entry, False)
         written += 1
-        own[CLOCK] += int(w.p[PAGE_NS])
-        if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
-            own[CLOCK] = h.disk_busy - h.disk_queue_ns
-    if visited > 0:
-        own[ATTEMPTS] += 1
-        own[FAILURES] += written == 0
+    own[ATTEMPTS] += 1
+    own[FAILURES] += written == 0
 
 
 @hook
@@ -57,16 +54,14 @@ def wake(w: Any, page: int) -> int:
     now = h.now
     while own[WORKING] and own[CLOCK] <= now:
         h.now = own[CLOCK]  # its writes are queued at its own time
-        if own[CURSOR] >= h.cgroups:
-            own[CURSOR] = 0
-            if own[ATTEMPTS] == 0:
-                own[FAILURES] += 1
-            own[ATTEMPTS] = 0
+        if own[VISITS]:
+            _visit(w)
         else:
-            own[CURSOR] += 1
-            _visit(w, own[CURSOR] - 1)
+            next_visit(w, int(w.p[WALK]))
+            if own[VISITS]:
+                continue
         if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
-            own[WORKING] = 0
+            end_run(w)
     h.now = now
     h.wake = own[CLOCK] if own[WORKING] else NEVER
     return 0
