@@ -1,7 +1,7 @@
 """RAMster: zcache2 that sends its oldest page frames to a neighbour's RAM."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from numba import njit
 
@@ -119,6 +119,9 @@ class Ramster(Policy):
     remote_latency_us: float = param(25.0, "to read a page from it", unit="us", low=0, high=1e6)
     remote_mbytes_per_s: float = param(1250.0, "bandwidth to it", unit="MB/s", low=1, high=1e6)
 
+    awake: ClassVar[dict[str, dict[str, Any]]] = {
+        "frontswap_hysteresis": {"remotify_frames": 0, "selfshrink_interval": 0.1}
+    }
     sources = (
         "Linux 3.9 drivers/staging/zcache/ramster/ramster.c:ramster_remotify_process, ramster_remotify_pageframe",
         "Linux 3.9 drivers/staging/zcache/ramster/ramster.c:frontswap_selfshrink",

@@ -106,7 +106,10 @@ class ZramWriteback(basic.ZramBasic):
     limit_interval: int = param(86400, "how often the limit is set again", unit="s", low=1, high=10**6)
     candidates: str = param("slot", "slot order (to 6.12) or largest first (6.18)", choices=("slot", "size"))
 
-    awake: ClassVar[dict[str, dict[str, Any]]] = {"limit_interval": {"writeback_limit": 3, "mode": "huge"}}
+    awake: ClassVar[dict[str, dict[str, Any]]] = {
+        "limit_interval": {"writeback_limit": 3, "mode": "huge"},
+        "candidates": {"writeback_limit": 1},
+    }
     sources = (
         "Linux 7.1 drivers/block/zram/zram_drv.c:writeback_store, mark_idle, zram_write_page",
         "Linux 6.18 drivers/block/zram/zram_drv.c:select_pp_slot (largest first; absent in 6.12)",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from numba import njit
 
@@ -281,6 +281,10 @@ class Zswap618(Policy):
         high=1 << 32,
     )  # fmt: skip
 
+    awake: ClassVar[dict[str, dict[str, Any]]] = {
+        "inactive_pages": {"shrinker": "on"},
+        "worker_late_us": {"worker_late_share": 1.0},
+    }
     sources = (
         "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
         "Linux 6.18 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan; mm/shrinker.c:do_shrink_slab",
