@@ -8,6 +8,7 @@
 struct worker {
     u64 asked;    /* for the next run, 0 for not at all */
     u64 began;    /* of the run going on, 0 for none */
+    u64 last;     /* when the latest run began, 0 for none yet */
     u64 task;     /* that runs it */
     u32 waited;   /* ns from asked to began, of the run going on, at most 4.29 s */
     u32 written;  /* pages it has written back */
@@ -31,11 +32,20 @@ RAW_TRACEPOINT_PROBE(workqueue_queue_work)
 RAW_TRACEPOINT_PROBE(workqueue_execute_start)
 {
     struct worker *w = worker_of(ctx->args[0]);
-    if (!w || !w->asked)
+    if (!w)
         return 0;
-    u64 now = bpf_ktime_get_ns(), waited = now - w->asked;
+    /*
+     * A work item can be asked for again shortly before its execute_start, since process_one_work() has taken
+     * its pending mark off by then: two runs, and one time of asking, which the first of them took. The second
+     * was asked for when the first began.
+     */
+    u64 asked = w->asked ? w->asked : w->last;
+    if (!asked)
+        return 0;
+    u64 now = bpf_ktime_get_ns(), waited = now - asked;
     w->waited = waited < 0xffffffffULL ? waited : 0xffffffffULL;
     w->began = now;
+    w->last = now;
     w->asked = 0;
     w->written = 0;
     w->task = bpf_get_current_task();
