@@ -3,7 +3,8 @@
     python inside.py /run/share
 
 A plan: {"swap": "device" | "file" | "zram", "zswap": {parameter: value} | null, "recordings": [recording]}
-A recording: {"name", "probe_set" | null, "command": [str], "limit": bytes | null, "before": shell, "after": shell}
+A recording: {"name", "probe_set" | null, "command": [str], "limit": bytes | null, "before": shell, "after": shell,
+"share": of all pages | absent, "comm": command to record | absent}
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,10 @@ def record(recording: dict[str, Any], share: Path) -> dict[str, Any]:
     spool.mkdir()
     begin = time.monotonic()
     with OwnCgroup(recording["limit"]) as group:
-        options = Options(probe_set=recording["probe_set"], content_share=0.0)
+        options = Options(
+            probe_set=recording["probe_set"], content_share=0.0, sample_pages=recording.get("share"),
+            command_name=recording.get("comm"),
+        )  # fmt: skip
         with Session(spool, options, find_hierarchy()) as session:
             attached = time.monotonic()
             before = counters()
@@ -94,8 +99,8 @@ def main() -> None:
     for recording in plan["recordings"]:
         try:
             results["recordings"][recording["name"]] = record(recording, share)
-        except Exception as error:
-            results["recordings"][recording["name"]] = {"error": f"{type(error).__name__}: {error}"}
+        except Exception:
+            results["recordings"][recording["name"]] = {"error": traceback.format_exc()}
         (share / "results.json").write_text(json.dumps(results, indent=1))
 
 

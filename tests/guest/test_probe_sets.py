@@ -32,6 +32,24 @@ OUT, BACK, STRIDE = 4999, 1201, 4
 SETS = ("kprobe", "fentry")
 ROOT = Path(__file__).resolve().parents[2]
 
+SHARE = 8
+
+CHOICES = {
+    "kprobe-sample": {"probe_set": "kprobe", "share": 1 / SHARE},
+    "fentry-sample": {"probe_set": "fentry", "share": 1 / SHARE},
+    "kprobe-comm": {"probe_set": "kprobe", "comm": "wanted"},
+    "fentry-comm": {"probe_set": "fentry", "comm": "wanted"},
+}
+"""Recordings of a part, of two programs with 60 MB each."""
+
+TWO_PROGRAMS = """
+cp /run/share/swapper /tmp/wanted
+cp /run/share/swapper /tmp/unwanted
+/tmp/unwanted sweep 60 2 &
+/tmp/wanted sweep 60 2 &
+wait
+"""
+
 LOAD = """
 export RECLAIM=/sys/fs/cgroup$(grep ^0:: /proc/self/cgroup | cut -d: -f3)/memory.reclaim
 /run/share/swapper known 4999 1201 4
@@ -54,6 +72,8 @@ class Scenario:
     kernel: str
     swap: str
     zswap: dict[str, str] | None
+    parts: bool = False
+    """Record as CHOICES say instead."""
 
 
 def pool(**parameters: str) -> dict[str, str]:
@@ -71,6 +91,11 @@ SCENARIOS = [
     Scenario("zsmalloc at its limit", "6.12", "device", pool(zpool="zsmalloc", max_pool_percent="1")),
     Scenario("plain disk, newer", "6.12", "file", None),
     Scenario("zram, newer", "6.12", "zram", None),
+]
+
+PARTS = [
+    Scenario("parts", "6.1", "file", pool(zpool="zbud", max_pool_percent="1"), parts=True),
+    Scenario("parts, newer", "6.12", "device", pool(zpool="zsmalloc", max_pool_percent="1"), parts=True),
 ]
 
 
@@ -110,12 +135,14 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> Any:
         share, disk = folder / "share", folder / "disk"
         share.mkdir()
         shutil.copy(binary, share / "swapper")
+        wanted = CHOICES if scenario.parts else {name: {"probe_set": name} for name in SETS}
+        load = TWO_PROGRAMS if scenario.parts else LOAD
         recordings = [
             {
-                "name": name, "probe_set": name, "limit": 40 << 20, "command": ["bash", "-ec", LOAD],
-                "before": "echo 0 > /proc/sys/vm/page-cluster", "after": ":",
+                "name": name, "limit": 40 << 20, "command": ["bash", "-ec", load],
+                "before": "echo 0 > /proc/sys/vm/page-cluster", "after": ":", **options,
             }
-            for name in SETS
+            for name, options in wanted.items()
         ]  # fmt: skip
         plan = {"swap": scenario.swap, "zswap": scenario.zswap, "recordings": recordings}
         (share / "plan.json").write_text(json.dumps(plan))
@@ -127,7 +154,7 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> Any:
         disk.unlink()
         results = json.loads((share / "results.json").read_text())["recordings"]
         made = {}
-        for name in SETS:
+        for name in wanted:
             assert "error" not in results[name], results[name]
             manifest = convert(share / name, folder / name)
             made[name] = Recorded(scenario, folder / name, results[name], manifest)
@@ -243,3 +270,30 @@ def test_writebacks_have_rows_of_their_own(recorded: Recorded) -> None:
     assert len(slots) == recorded.written_back
     if "limit" in recorded.scenario.name:
         assert slots, "the pool at its limit wrote nothing back"
+
+
+@pytest.fixture(params=[(scenario, name) for scenario in PARTS for name in CHOICES],
+                ids=lambda param: f"{param[0].kernel} {param[1]}")  # fmt: skip
+def part(boots: Any, request: pytest.FixtureRequest) -> tuple[Recorded, str]:
+    scenario, name = request.param
+    return boots(scenario)[name], name
+
+
+def test_a_part_is_chosen_inside_the_kernel(part: tuple[Recorded, str]) -> None:
+    recorded, name = part
+    assert recorded.result["exit"] == 0
+    assert recorded.manifest.certificate.complete, recorded.manifest.certificate
+    assert verify(recorded.path) == []
+    trace = Trace.open(recorded.path)
+    events, space = trace.events("op", "page", "where"), trace.table("pages")["space"].to_numpy()
+    stored = events["page"][events["op"] == Op.STORE]
+    kept = len(stored)
+    stores = recorded.counted("zswpout") + recorded.counted("pswpout") - recorded.written_back
+    if name.endswith("sample"):
+        # SHARDS: binomial over the 30,720 pages of both programs, each swapped about as often; six deviations
+        assert abs(kept * SHARE / stores - 1) < 6 * np.sqrt(SHARE / 30_720)
+        return
+    # 60 MB are 15,360 pages, all of one address space; the other program has as many
+    assert 10_000 < len(np.unique(stored)) <= 15_700
+    assert np.bincount(space[stored]).max() > 0.99 * kept
+    assert 0.3 < kept / stores < 0.7

@@ -198,7 +198,7 @@ class Session:
                     macros |= find_direct_map(types, probe).macros()
             except KernelUnsupportedError as error:
                 contents_note = str(error)
-        probes = choose(options.probe_set if choice.everything else tracepoint.NAME, types, macros)
+        probes = choose(options.probe_set, types, macros)
         stack.callback(probes.program.cleanup)
         self.probe_name = probes.name
         self._bpf = probes.program

@@ -80,11 +80,16 @@ static __always_inline void note_choice(u64 entry, u32 pages, int chosen)
     }
 }
 
-static __always_inline int load_chosen(u64 entry)
+static __always_inline u8 choice_of(u64 entry)
 {
     u64 at = 0;
     struct slot_bytes *bytes = slot_bytes_of(entry, &at);
-    u8 state = bytes ? bytes->state[at & 4095] : SLOT_UNKNOWN;
+    return bytes ? bytes->state[at & 4095] : SLOT_UNKNOWN;
+}
+
+static __always_inline int load_chosen(u64 entry)
+{
+    u8 state = choice_of(entry);
     if (state != SLOT_UNKNOWN)
         return state == SLOT_CHOSEN;
 #ifdef SAMPLE_LIMIT
@@ -93,9 +98,20 @@ static __always_inline int load_chosen(u64 entry)
     return of_command(mm_of_current());
 #endif
 }
+
+/* Whoever frees a slot need not be whose page it is: of a slot that nobody decided on, all are told or none. */
+static __always_inline int free_chosen(u64 entry)
+{
+#ifdef SAMPLE_LIMIT
+    return choice_of(entry) == SLOT_CHOSEN;
+#else
+    return choice_of(entry) != SLOT_LEFT_OUT;
+#endif
+}
 #else
 static __always_inline int sampled(u64 index) { return 1; }
 static __always_inline int of_command(u64 mm) { return 1; }
 static __always_inline void note_choice(u64 entry, u32 pages, int chosen) {}
 static __always_inline int load_chosen(u64 entry) { return 1; }
+static __always_inline int free_chosen(u64 entry) { return 1; }
 #endif

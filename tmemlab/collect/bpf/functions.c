@@ -34,6 +34,7 @@ struct task_state {
     u8 in_phase;
     u8 pool_asked;   /* the load under way went to the pool: 1, and was found there: 2 */
     u8 out_settled;
+    u8 out_chosen;
     u8 direct : 5;   /* inside direct reclaim: FLAG_* */
     u8 named : 1;
     u8 zram_writing : 1;
@@ -105,6 +106,7 @@ static __always_inline void out_begin(u64 folio)
     s->out_pages = folio_pages(folio, head.flags);
     s->out_flags = flags | (s->out_pages > 1 ? FLAG_LARGE : 0);
     s->out_phase = phase_now();
+    s->out_chosen = wanted(head.memcg) && sampled(head.index) && of_command(s->mm);
     s->out_settled = 0;
     s->allocated = 0;
     s->length = NO_LENGTH;
@@ -117,7 +119,8 @@ static __always_inline u64 emit_store(struct task_state *s, u8 where, u32 name, 
     u32 pages = s->out_pages;
     s->out_settled = 1;
     count(SEEN + name, pages);
-    if (!wanted(s->out_memcg)) {
+    note_choice(s->out_entry, pages, s->out_chosen);
+    if (!s->out_chosen) {
         count(OUTSIDE + name, pages);
         return 0;
     }
@@ -201,7 +204,7 @@ static __always_inline void pool_stored(u64 accepted)
     emit_store(s, WHERE_POOL, NAME_ZSWPOUT, length);
 }
 
-static __always_inline void emit_writeback(struct task_state *s, u64 entry, u64 memcg, u32 name, u8 flags, u32 pages)
+static __always_inline void emit_writeback(u64 entry, u64 memcg, u32 name, u8 flags, u32 pages)
 {
     struct record *r = reserve(KIND_WRITEBACK, name, pages);
     if (!r)
@@ -226,7 +229,7 @@ static __always_inline void disk_write(u64 folio)
         if (s->out_settled)
             return;
         u64 t = emit_store(s, WHERE_DISK, NAME_PSWPOUT, NO_LENGTH);
-        s->written = entry;
+        s->written = t ? entry : 0;
         if (t && !(ZRAM_TYPES >> (entry >> 58) & 1))
             sample_content(t, entry, folio);
         return;
@@ -236,12 +239,12 @@ static __always_inline void disk_write(u64 folio)
     u32 pages = folio_pages(folio, head.flags);
     count(SEEN + NAME_PSWPOUT, pages);
     count(SEEN + NAME_ZSWPWB, pages);
-    if (!wanted(head.memcg)) {
+    if (!wanted(head.memcg) || !load_chosen(head.entry)) {
         count(OUTSIDE + NAME_PSWPOUT, pages);
         count(OUTSIDE + NAME_ZSWPWB, pages);
         return;
     }
-    emit_writeback(s, head.entry, head.memcg, NAME_PSWPOUT, 0, pages);
+    emit_writeback(head.entry, head.memcg, NAME_PSWPOUT, 0, pages);
 }
 
 /* swap_writepage, swap_writeout on return. */
@@ -370,6 +373,12 @@ static __always_inline void in_end(void)
         name = NAME_SWPIN_ZERO;
     }
 #endif
+    count(SEEN + name, pages);
+    if (!wanted(s->in_memcg) || !load_chosen(s->in_entry)) {
+        count(OUTSIDE + name, pages);
+        reads.delete(&folio);
+        return;
+    }
     struct disk_read *pending = reads.lookup(&folio);
     if (pending && where == WHERE_DISK && !pending->done && head.flags & (1UL << VAL_PG_LOCKED)) {
         /* Still being read: read_done tells. */
@@ -379,11 +388,6 @@ static __always_inline void in_end(void)
         if (pending && where == WHERE_DISK && pending->done)
             latency = pending->done - s->in_t;
         reads.delete(&folio);
-    }
-    count(SEEN + name, pages);
-    if (!wanted(s->in_memcg)) {
-        count(OUTSIDE + name, pages);
-        return;
     }
     struct record *r = reserve(KIND_LOAD, name, pages);
     if (!r)
@@ -404,6 +408,8 @@ static __always_inline void in_end(void)
 
 static __always_inline void slots_freed(u64 entry, u64 slots)
 {
+    if (slots == 1 && !free_chosen(entry))
+        return;
     struct record *r = reserve(KIND_SLOT_FREE, NAME_OTHER, slots);
     if (!r)
         return;
@@ -444,8 +450,9 @@ static __always_inline void zram_writeback_end(void) { zram_writing(0); }
 static __always_inline void zram_freed(u64 index)
 {
     struct task_state *s = state();
-    if (s && s->zram_writing)
-        emit_writeback(s, ZRAM_ENTRY | (index & 0xffffffff), 0, NAME_OTHER, FLAG_UNCOUNTED, 1);
+    u64 entry = ZRAM_ENTRY | (index & 0xffffffff);
+    if (s && s->zram_writing && load_chosen(entry))
+        emit_writeback(entry, 0, NAME_OTHER, FLAG_UNCOUNTED, 1);
 }
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)

@@ -47,8 +47,6 @@ def attach(
 
     KernelUnsupportedError names the functions or tracepoints that this kernel lacks, or says why it refused.
     """
-    if any(macros_of_ours.get(macro) is not None for macro in ("SAMPLE_LIMIT", "ONLY_COMMAND")):
-        raise KernelUnsupportedError("function probes do not choose pages yet: record without --sample and --comm")
     resolution = resolve(types)
     missing = set(missing_tracepoints([*REQUIRED, *(n for names in OPTIONAL.values() for n in names)]))
     require(resolution, missing)
@@ -61,7 +59,7 @@ def attach(
     macros |= {macro: 1 if present else None for macro, present in optional.items()}
     macros |= resolution.macros | zram_macros() | macros_of_ours
     try_first(resolution.found[0], hook, fasten)
-    text = bpfcc.program_text("common.h", "events.h", "worker.h", "functions.c")
+    text = bpfcc.program_text("common.h", "events.h", "worker.h", "choice.h", "functions.c")
     programs = [hook(number, found) for number, found in enumerate(resolution.found)]
     program = bpfcc.load("\n".join([text, *programs]), macros)
     try:
