@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,45 @@ class CounterFile:
         os.close(self._descriptor)
 
 
+class ZswapDebug:
+    """zswap's counters in debugfs, whose files give their value once an opening.
+
+    The folder is kept: debugfs itself is closed to a recorder that has given up its privileges.
+    """
+
+    def __init__(self) -> None:
+        self._folder: int | None = None
+        with contextlib.suppress(OSError):
+            self._folder = os.open(ZSWAP_DEBUG, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def names(self, prefix: str) -> list[str]:
+        """Counters whose names begin so."""
+        return [] if self._folder is None else sorted(
+            name for name in os.listdir(self._folder) if name.startswith(prefix)  # noqa: PTH208 - by its descriptor
+        )
+
+    def read(self, name: str) -> int | None:
+        """A counter; None where it cannot be read."""
+        if self._folder is None:
+            return None
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+        except OSError:
+            return None
+        try:
+            return int(os.read(descriptor, 64))
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close the folder."""
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+
 class Vmstat(CounterFile):
     """The swap counters of /proc/vmstat; debugfs's count of writebacks where it has none (up to 6.7)."""
 
@@ -64,21 +102,19 @@ class Vmstat(CounterFile):
         super().__init__("/proc/vmstat")
         names = "|".join(VMSTAT_COUNTERS)
         self._pattern = re.compile(rf"^({names}) (\d+)$".encode(), re.MULTILINE)
-        self._written_back: CounterFile | None = None
-        if b"\nzswpwb " not in super().read():
-            with contextlib.suppress(OSError):
-                self._written_back = CounterFile(str(ZSWAP_DEBUG / "written_back_pages"))
+        self._debug = ZswapDebug() if b"\nzswpwb " not in super().read() else None
 
     def read(self) -> bytes:
         """The present content."""
         text = super().read()
-        return text + b"zswpwb " + self._written_back.read() if self._written_back else text
+        written_back = self._debug.read("written_back_pages") if self._debug else None
+        return text if written_back is None else text + b"zswpwb %d\n" % written_back
 
     def close(self) -> None:
         """Close the files."""
         super().close()
-        if self._written_back:
-            self._written_back.close()
+        if self._debug:
+            self._debug.close()
 
     def counters(self) -> dict[str, int]:
         """Value by name of those counters that this kernel has."""
@@ -102,6 +138,8 @@ class Sampler:
     def __init__(self, cgroup_usage: Path | None = None) -> None:
         self._meminfo = CounterFile("/proc/meminfo")
         self._vmstat = Vmstat()
+        self._debug = ZswapDebug()
+        self._rejects = self._debug.names("reject_")
         self._cgroup_usage = cgroup_usage
         self._watermarks = read_watermarks()
         self._until_watermarks = 0
@@ -123,27 +161,13 @@ class Sampler:
             row["pool_stored_bytes"], row["pool_bytes"] = zram
         row |= read_pressure()
         row["cgroup_bytes"] = read_number(self._cgroup_usage) if self._cgroup_usage else None
-        row["zswap_limit_hit"] = read_number(ZSWAP_DEBUG / "pool_limit_hit")
-        row["zswap_reject_total"] = _reject_total()
-        row["zswap_written_back"] = read_number(ZSWAP_DEBUG / "written_back_pages")
+        row["zswap_limit_hit"] = self._debug.read("pool_limit_hit")
+        rejects = [count for name in self._rejects if (count := self._debug.read(name)) is not None]
+        row["zswap_reject_total"] = sum(rejects) if rejects else None
+        row["zswap_written_back"] = self._debug.read("written_back_pages")
         counters = self._vmstat.counters()
         row |= {name: counters.get(name) for name in VMSTAT_COUNTERS}
         return row
-
-
-def _reject_total() -> int | None:
-    """Sum of the reject_* counters of debugfs."""
-    found = [n for n in map(read_number, _reject_files()) if n is not None]
-    return sum(found) if found else None
-
-
-@cache
-def _reject_files() -> list[Path]:
-    """debugfs lists them all from boot on; looking once spares a directory walk ten times a second."""
-    try:
-        return sorted(ZSWAP_DEBUG.glob("reject_*"))
-    except OSError:
-        return []
 
 
 def read_pressure() -> dict[str, int | None]:
