@@ -8,9 +8,15 @@ TOGETHER = ("live", "guest")
 """Folders whose tests change the host, or need most of it: one after the other."""
 
 
+APART = ("test_conformance", "test_invariants")
+"""Files of many long tests that share nothing."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Name each test's group for ``pytest -n auto --dist loadgroup``."""
     for item in items:
         path = Path(item.path)
         group = next((folder for folder in TOGETHER if folder in path.parts), path.stem)
+        if path.stem in APART:
+            group = item.name
         item.add_marker(pytest.mark.xdist_group(f"{path.parent.name}/{group}"))

@@ -6,6 +6,7 @@
  *   swapper sweep MEGABYTES ROUNDS  touch memory in order, ROUNDS times; prints seconds and CPU seconds
  *
  * PAUSE_US in the environment makes sweep sleep so many microseconds after every 64 pages.
+ * HOLD in the environment makes known keep its pages until it is killed.
  * "known" writes one line: the first page number, OUT, BACK, STRIDE and how many of the touched pages were not
  * resident just before. Content is compressible to about half, never zero, never repeated.
  */
@@ -99,6 +100,8 @@ static int known(unsigned long out, unsigned long back, unsigned long stride)
     }
     printf("%lu %lu %lu %lu %lu %lu\n", (unsigned long)base / PAGE, out, back, stride, faults, sum & 1);
     fflush(stdout);
+    if (getenv("HOLD"))
+        pause();
     return 0;
 }
 

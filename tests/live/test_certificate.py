@@ -27,19 +27,21 @@ def rows_by_where(path: Path, op: Op) -> dict[Where, int]:
     return {where: int((chosen == where).sum()) for where in Where if (chosen == where).any()}
 
 
-def undisturbed(folder: Path, *arguments: str | Path) -> tuple[Path, dict, dict[str, int]]:
-    """A recording during which nothing else swapped: vmstat from outside moved by as much as inside.
+AROUND = 64
+"""Pages that anything on the host may swap between the test's own readings of vmstat and the recording's ends."""
 
-    Every attempt must agree with the kernel over its own interval; foreign traffic around it may differ.
+
+def recorded(path: Path, *arguments: str | Path) -> tuple[dict, dict[str, int]]:
+    """A recording's document, and what the kernel counted while it ran.
+
+    vmstat as the test read it brackets what the recorder read: never less, and more only by what little the host
+    swaps before and after.
     """
-    for attempt in range(4):
-        path = folder / f"trace-{attempt}"
-        document, counted = collect(path, *arguments)
-        assert document["complete"], document
-        assert document["kernel"] == document["recorded"]
-        if document["kernel"] == counted:
-            break
-    return path, document, counted
+    document, around = collect(path, *arguments)
+    kernel = document["kernel"]
+    assert kernel.keys() == around.keys()
+    assert all(0 <= around[name] - kernel[name] <= AROUND for name in kernel), (kernel, around)
+    return document, kernel
 
 
 def check(path: Path, document: dict, counted: dict[str, int]) -> None:
@@ -48,14 +50,15 @@ def check(path: Path, document: dict, counted: dict[str, int]) -> None:
     assert document["complete"], document
     assert document["dropped"] == 0
     columns = Trace.open(path).events("op")
-    assert document["kernel"] == document["recorded"] == counted
+    assert document["recorded"] == counted
     assert int((columns["op"] == Op.STORE).sum()) == stores_in(counted) > 0
     assert int((columns["op"] == Op.LOAD).sum()) == loads_in(counted) > 0
 
 
 def test_everything_into_the_pool(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     swap.pool()
-    path, document, counted = undisturbed(tmp_path, "--memory-limit", "40M", "--", swapper, "churn", "110", "2")
+    path = tmp_path / "trace"
+    document, counted = recorded(path, "--memory-limit", "40M", "--", swapper, "churn", "110", "2")
     check(path, document, counted)
     assert rows_by_where(path, Op.STORE).get(Where.POOL) == counted["zswpout"]
     assert rows_by_where(path, Op.LOAD).get(Where.POOL) == counted["zswpin"]
@@ -66,11 +69,12 @@ def test_a_full_pool_rejects_and_writes_back(swap: Swap, swapper: Path, tmp_path
     swap.pool(max_pool_percent=1)
     # half of a page is random, so the pool is full when twice 1 % of RAM is out
     size = str(ram_megabytes() // 45 + 500)
-    path, document, counted = undisturbed(tmp_path, "--memory-limit", "200M", "--", swapper, "churn", size, "0")
+    path = tmp_path / "trace"
+    document, counted = recorded(path, "--memory-limit", "200M", "--", swapper, "churn", size, "0")
     columns = Trace.open(path).events("op", "where")
     stores = columns["where"][columns["op"] == Op.STORE]
     assert document["complete"]
-    assert document["kernel"] == document["recorded"] == counted
+    assert document["recorded"] == counted
     assert int((stores == Where.REJECTED).sum()) == counted["pswpout"] - counted["zswpwb"] > 0
     assert int((stores == Where.POOL).sum()) == counted["zswpout"] > 0
 
@@ -80,7 +84,8 @@ def ram_megabytes() -> int:
 
 
 def test_plain_disk(swap: Swap, swapper: Path, tmp_path: Path) -> None:
-    path, document, counted = undisturbed(tmp_path, "--memory-limit", "40M", "--", swapper, "churn", "80", "1")
+    path = tmp_path / "trace"
+    document, counted = recorded(path, "--memory-limit", "40M", "--", swapper, "churn", "80", "1")
     check(path, document, counted)
     assert rows_by_where(path, Op.STORE) == {Where.DISK: counted["pswpout"]}
 
@@ -160,7 +165,8 @@ def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) 
     assert 0.85 * per_page < lengths.mean() < 1.02 * per_page
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["clen"]["method"] == "measured"
-    assert manifest["clen"]["unknown"] == 0
+    # a store whose entry another CPU was moving in the tree has no length
+    assert manifest["clen"]["unknown"] < 1e-4 * manifest["clen"]["measured"]
 
 
 ALIKE = """
@@ -190,4 +196,5 @@ def test_pages_of_one_content_have_its_length(swap: Swap, tmp_path: Path, pool: 
     value, times = np.unique(lengths, return_counts=True)
     assert times.max() >= (2900 if pool else 1000)  # sampling stays within its CPU budget on a busy host
     assert abs(int(value[times.argmax()]) - twin.length(page)) <= (0 if twin.exact else 100)
-    assert trace.manifest.clen.method == ("measured" if pool else "sampled")
+    by_kernel = json.loads((path / "manifest.json").read_text())["clen"]["stores_by_kernel"]
+    assert by_kernel >= 2900 if pool else by_kernel == 0

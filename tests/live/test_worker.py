@@ -12,16 +12,17 @@ pytestmark = pytest.mark.live
 
 LIMIT_HITS = Path("/sys/kernel/debug/zswap/pool_limit_hit")
 
-# A pool of a few thousand entries whose limit becomes nothing: every store is rejected and asks for the worker,
-# which takes all second chances, sixteen a run, and then writes back what is left.
+# Four thousand pages that nobody wants back, and a limit that becomes nothing: every store of the other program
+# is rejected and asks for the worker, which takes all second chances, sixteen a run, then writes back what is left.
 SQUEEZED = """
+HOLD=1 {swapper} known 4001 0 1 > /dev/null & cold=$!
 PAUSE_US=2000 {swapper} sweep 60 1000 > /dev/null & program=$!
 sleep 1.5
 echo 0 > {limit}
 sleep 3
-kill $program
-wait $program
-true
+kill $program $cold
+wait $program $cold
+sleep 1  # for a run that goes on: it is recorded when it ends
 """
 
 
@@ -32,10 +33,11 @@ def test_its_runs_wrote_back_what_the_kernel_counted(swap: Swap, swapper: Path, 
     document, moved = collect(tmp_path / "trace", "--memory-limit", "30M", "--", "sh", "-c", shell)
     assert document["complete"]
     worker = json.loads((tmp_path / "trace" / "manifest.json").read_text())["zswap_worker"]
-    assert moved["zswpwb"] > 100
-    assert worker["pages"] == moved["zswpwb"]
+    assert worker["pages"] == document["kernel"]["zswpwb"] > 1000
+    # what the recorder's own cgroup leaves behind may still be stored, rejected and ask for a run
+    assert 0 <= moved["zswpwb"] - worker["pages"] <= 64
     # a run without a page has taken at most sixteen second chances, and every entry had one
-    assert worker["runs"] > moved["zswpwb"] / 16
+    assert worker["runs"] > worker["pages"] / 16
     if LIMIT_HITS.exists():
         assert int(LIMIT_HITS.read_text()) - hits >= worker["runs"]
     assert worker["visit_us"] > 0

@@ -46,4 +46,4 @@ def drop(keep: set[int]) -> bool:
         held[word].effective &= mask
         held[word].permitted &= mask
         held[word].inheritable = 0
-    return not _LIBC.capset(ctypes.byref(header), held) and not _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return not _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) and not _LIBC.capset(ctypes.byref(header), held)

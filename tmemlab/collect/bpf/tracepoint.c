@@ -147,6 +147,7 @@ RAW_TRACEPOINT_PROBE(rss_stat)
 
 static __always_inline void emit_writeback(u64 memcg, u32 pages, u8 phase)
 {
+    worker_wrote(pages);
     if (!wanted(memcg)) {
         count(OUTSIDE + NAME_PSWPOUT, pages);
         return;
@@ -173,7 +174,8 @@ static __always_inline void swapped_out(u64 memcg, u32 name, u8 where, u32 pages
     if (s->pending == 1 + WHERE_DISK)
         emit_writeback(s->memcg, s->pages, s->phase);
     s->pending = 0;
-    if (where == WHERE_DISK && s->wrote_back) {
+    /* An entry of the root cgroup raises no ZSWPWB: what the worker swaps out outside of reclaim is the pool's. */
+    if (where == WHERE_DISK && (s->wrote_back || (worker_here() && !s->direct))) {
         s->wrote_back = 0;
         emit_writeback(memcg, pages, phase_now());
         return;
@@ -227,7 +229,6 @@ RAW_TRACEPOINT_PROBE(count_memcg_events)
         count(SEEN + NAME_ZSWPWB, pages);
         if (s)
             s->wrote_back = 1;
-        worker_wrote(pages);
         if (!wanted(memcg))
             count(OUTSIDE + NAME_ZSWPWB, pages);
 #endif

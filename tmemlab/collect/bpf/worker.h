@@ -21,6 +21,14 @@ static __always_inline struct worker *worker_of(u64 work)
     return read64(work + OFF_WORK_FUNC) == WORKER_FUNCTION ? worker.lookup(&zero) : 0;
 }
 
+/* Whether this task is in a run. */
+static __always_inline struct worker *worker_here(void)
+{
+    u32 zero = 0;
+    struct worker *w = worker.lookup(&zero);
+    return w && w->began && w->task == bpf_get_current_task() ? w : 0;
+}
+
 RAW_TRACEPOINT_PROBE(workqueue_queue_work)
 {
     struct worker *w = worker_of(ctx->args[2]);
@@ -55,9 +63,8 @@ RAW_TRACEPOINT_PROBE(workqueue_execute_start)
 RAW_TRACEPOINT_PROBE(workqueue_execute_end)
 {
     /* The work item itself may be gone by now; the function is told from 5.6 on, the task always. */
-    u32 zero = 0;
-    struct worker *w = worker.lookup(&zero);
-    if (!w || !w->began || w->task != bpf_get_current_task())
+    struct worker *w = worker_here();
+    if (!w)
         return 0;
     struct record *r = reserve(KIND_WORKER, NAME_OTHER, 1);
     if (r) {
@@ -72,11 +79,11 @@ RAW_TRACEPOINT_PROBE(workqueue_execute_end)
 
 static __always_inline void worker_wrote(u32 pages)
 {
-    u32 zero = 0;
-    struct worker *w = worker.lookup(&zero);
-    if (w && w->began && w->task == bpf_get_current_task())
+    struct worker *w = worker_here();
+    if (w)
         w->written += pages;
 }
 #else
+static __always_inline void *worker_here(void) { return 0; }
 static __always_inline void worker_wrote(u32 pages) {}
 #endif
