@@ -13,7 +13,7 @@ pytestmark = pytest.mark.live
 LIMIT_HITS = Path("/sys/kernel/debug/zswap/pool_limit_hit")
 
 # Four thousand pages that nobody wants back, and a limit that becomes nothing: every store of the other program
-# is rejected and asks for the worker, which takes all second chances, sixteen a run, then writes back what is left.
+# is rejected and asks for the worker, which takes all second chances, sixteen a run, then writes the rest back.
 SQUEEZED = """
 HOLD=1 {swapper} known 4001 0 1 > /dev/null & cold=$!
 PAUSE_US=2000 {swapper} sweep 60 1000 > /dev/null & program=$!
