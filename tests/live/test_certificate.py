@@ -166,7 +166,7 @@ def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) 
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["clen"]["method"] == "measured"
     # a store whose entry another CPU was moving in the tree has no length
-    assert manifest["clen"]["unknown"] < 1e-4 * manifest["clen"]["measured"]
+    assert manifest["clen"]["unknown"] < 1e-3 * manifest["clen"]["measured"]
 
 
 ALIKE = """
