@@ -27,21 +27,28 @@ def rows_by_where(path: Path, op: Op) -> dict[Where, int]:
     return {where: int((chosen == where).sum()) for where in Where if (chosen == where).any()}
 
 
-AROUND = 64
-"""Pages that anything on the host may swap between the test's own readings of vmstat and the recording's ends."""
+AROUND = 4
+"""Pages that something else may swap between the test's readings of vmstat and the recording's ends, each time."""
 
 
-def recorded(path: Path, *arguments: str | Path) -> tuple[dict, dict[str, int]]:
-    """A recording's document, and what the kernel counted while it ran.
+def undisturbed(folder: Path, *arguments: str | Path) -> tuple[Path, dict, dict[str, int]]:
+    """A recording during which nothing else swapped, and what the kernel counted while it ran.
 
-    vmstat as the test read it brackets what the recorder read: never less, and more only by what little the host
-    swaps before and after.
+    vmstat as the test read it brackets what the recorder read: never less. Where it is more, something else
+    swapped around the recording, which is made again.
     """
-    document, around = collect(path, *arguments)
-    kernel = document["kernel"]
-    assert kernel.keys() == around.keys()
-    assert all(0 <= around[name] - kernel[name] <= AROUND for name in kernel), (kernel, around)
-    return document, kernel
+    for attempt in range(4):
+        path = folder / f"trace-{attempt}"
+        document, around = collect(path, *arguments)
+        kernel = document["kernel"]
+        assert document["complete"], document
+        assert document["recorded"] == kernel
+        assert kernel.keys() == around.keys()
+        assert all(around[name] >= kernel[name] for name in kernel), (kernel, around)
+        if around == kernel:
+            break
+    assert all(around[name] - kernel[name] <= AROUND for name in kernel), (kernel, around)
+    return path, document, kernel
 
 
 def check(path: Path, document: dict, counted: dict[str, int]) -> None:
@@ -57,8 +64,7 @@ def check(path: Path, document: dict, counted: dict[str, int]) -> None:
 
 def test_everything_into_the_pool(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     swap.pool()
-    path = tmp_path / "trace"
-    document, counted = recorded(path, "--memory-limit", "40M", "--", swapper, "churn", "110", "2")
+    path, document, counted = undisturbed(tmp_path, "--memory-limit", "40M", "--", swapper, "churn", "110", "2")
     check(path, document, counted)
     assert rows_by_where(path, Op.STORE).get(Where.POOL) == counted["zswpout"]
     assert rows_by_where(path, Op.LOAD).get(Where.POOL) == counted["zswpin"]
@@ -69,8 +75,7 @@ def test_a_full_pool_rejects_and_writes_back(swap: Swap, swapper: Path, tmp_path
     swap.pool(max_pool_percent=1)
     # half of a page is random, so the pool is full when twice 1 % of RAM is out
     size = str(ram_megabytes() // 45 + 500)
-    path = tmp_path / "trace"
-    document, counted = recorded(path, "--memory-limit", "200M", "--", swapper, "churn", size, "0")
+    path, document, counted = undisturbed(tmp_path, "--memory-limit", "200M", "--", swapper, "churn", size, "0")
     columns = Trace.open(path).events("op", "where")
     stores = columns["where"][columns["op"] == Op.STORE]
     assert document["complete"]
@@ -84,8 +89,7 @@ def ram_megabytes() -> int:
 
 
 def test_plain_disk(swap: Swap, swapper: Path, tmp_path: Path) -> None:
-    path = tmp_path / "trace"
-    document, counted = recorded(path, "--memory-limit", "40M", "--", swapper, "churn", "80", "1")
+    path, document, counted = undisturbed(tmp_path, "--memory-limit", "40M", "--", swapper, "churn", "80", "1")
     check(path, document, counted)
     assert rows_by_where(path, Op.STORE) == {Where.DISK: counted["pswpout"]}
 
@@ -166,7 +170,7 @@ def test_lengths_agree_with_the_pool(swap: Swap, swapper: Path, tmp_path: Path) 
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["clen"]["method"] == "measured"
     # a store whose entry another CPU was moving in the tree has no length
-    assert manifest["clen"]["unknown"] < 1e-3 * manifest["clen"]["measured"]
+    assert manifest["clen"]["unknown"] < 5e-4 * manifest["clen"]["measured"]
 
 
 ALIKE = """
@@ -198,3 +202,4 @@ def test_pages_of_one_content_have_its_length(swap: Swap, tmp_path: Path, pool: 
     assert abs(int(value[times.argmax()]) - twin.length(page)) <= (0 if twin.exact else 100)
     by_kernel = json.loads((path / "manifest.json").read_text())["clen"]["stores_by_kernel"]
     assert by_kernel >= 2900 if pool else by_kernel == 0
+    assert pool or trace.manifest.clen.method == "sampled"
