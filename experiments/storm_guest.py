@@ -130,21 +130,24 @@ def strike(cell: Cell, kernel: GuestKernel, binary: Path, folder: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--only", default="")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the runs are left")
+    parser.add_argument("--minutes", type=float, default=60, help="begin no storm after so many (60)")
+    parser.add_argument("--runs", type=int, default=1, help="of each cell (1)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cells whose names contain it")
     wanted = parser.parse_args()
-    kernels = {version: prepare(version) for version in ("6.1", "6.12")}
+    chosen = [cell for cell in cells() if wanted.only in cell.name]
+    if not chosen:
+        parser.error(f"no cell's name contains {wanted.only}; one is {cells()[0].name}")
+    kernels = {version: prepare(version) for version in sorted({cell.kernel for cell in chosen})}
     ends = time.monotonic() + 60 * wanted.minutes
     with tempfile.TemporaryDirectory() as scratch:
         binary = Path(scratch) / "storm_load"
         subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", binary, SOURCE], check=True)
         for number in range(wanted.runs):
-            for cell in cells():
+            for cell in chosen:
                 folder = wanted.folder / cell.name / str(number)
-                if wanted.only not in cell.name or folder.exists():
+                if folder.exists():
                     continue
                 if time.monotonic() > ends:
                     return

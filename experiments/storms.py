@@ -17,12 +17,16 @@ import pyarrow.parquet as pq
 
 from .storm_state import given_at_end, predict, who_was_killed
 
+DECIDED = ("oom", "survived")
+"""Outcomes that say something; a storm may also be slow or refused, or freeze its guest."""
 STEPS = [step / 100 for step in range(30, 96, 5)]
 
 
 def row_of(run: Path) -> dict[str, Any]:
     """One run: its cell, the kernel's end of it and the replay's."""
     cell = json.loads((run / "cell.json").read_text())
+    if cell["outcome"] not in DECIDED:
+        return cell
     began, score, pool = predict(run)
     given = given_at_end(run, began)
     return cell | {
@@ -79,7 +83,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
-    rows = [row_of(file.parent) for file in sorted(wanted.folder.glob("*/*/cell.json"))]
+    runs = [file.parent for file in sorted(wanted.folder.glob("*/*/cell.json"))]
+    if not runs:
+        parser.error(f"{wanted.folder} holds no runs: make some with python -m experiments.storm_guest")
+    rows = []
+    for run in runs:
+        try:
+            rows.append(row_of(run))
+        except (OSError, ValueError, KeyError) as error:
+            parser.exit(5, f"{run} is damaged ({error}): remove it, and experiments.storm_guest runs it again\n")
+    undecided = [row for row in rows if row["outcome"] not in DECIDED]
+    for row in undecided:
+        print(f"left out, since it was neither killed nor survived: {name_of(row)}: {row['outcome']}")
+    rows = [row for row in rows if row["outcome"] in DECIDED]
     if wanted.out:
         pq.write_table(pa.Table.from_pylist(rows), wanted.out)
     print_table(rows)
