@@ -12,6 +12,7 @@ APART = ("test_conformance", "test_invariants")
 """Files of many long tests that share nothing."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own reads the marks and, being registered later, would come before this
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Name each test's group for ``pytest -n auto --dist loadgroup``."""
     for item in items:
