@@ -115,6 +115,6 @@ def test_a_swap_trace_is_reclaimed_one_tier_lower(name: str) -> None:
     cols = columns([(S, page) for page in range(12)] + [(L, 0)])
     cols.t[12] = 10**6 * SECOND
     row = replay(cols, f"{name}:max_pool_pages=10", host(1000))
-    assert row.stores == {"accepted": 10, "rejected": 2, "zero": 0, "refused": 0}
+    assert row.stores == {"accepted": 10, "rejected": 2, "zero": 0, "refused": 0, "again": 0, "unwritten": 0}
     assert row.loads["disk"] == 1
     assert row.writeback["pages"] == 10

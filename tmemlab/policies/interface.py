@@ -193,6 +193,8 @@ class Policy:
     """Parameters that sleep until others are set, and those settings: where the check looks first."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
+    dirties: ClassVar[bool] = False
+    """A page that a load took out of the pool counts as written: it is stored again when it leaves RAM."""
     synchronous: ClassVar[bool] = False
     """A swap device that answers at once, as zram does: the kernel reads nothing ahead from it."""
     store: ClassVar[Hook]

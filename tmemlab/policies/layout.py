@@ -117,6 +117,9 @@ HOST = np.dtype(
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
         ("flags", "i8"),  # Flag bits of the current event
+        # pages that were read and not written: replay/unwritten.py
+        ("dirties", "i8"),  # 1: a page that the pool gave back counts as written
+        ("residence", "i8"),  # events for which a page stays in RAM once read
         ("levels", "i8"),  # backing stores besides the pool; 0: one disk below it and nothing else
         ("above", "i8"),  # how many of them stand above the pool
         # the store right below the pool, the disk as a rule: requests queue for its bandwidth
@@ -129,6 +132,8 @@ HOST = np.dtype(
         ("rejected", "i8"),
         ("refused", "i8"),
         ("zero_stores", "i8"),
+        ("stored_again", "i8"),  # evictions that were no store while recording
+        ("unwritten", "i8"),  # stores while recording that are none here
         ("loads_pool", "i8"),
         ("loads_remote", "i8"),
         ("loads_disk", "i8"),

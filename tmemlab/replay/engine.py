@@ -28,6 +28,7 @@ from ..policies.mechanics import enter_pool, free_pages, has_more_than, leave_po
 from ..policies.stores import enter, is_over, leave, pop_oldest, read
 from ..policies.world import prefetch_frame, prefetch_page, prefetch_zspage
 from .latency import record_latency
+from .unwritten import DROPPED, UNWRITTEN
 
 # isort: split
 from numba import njit, types
@@ -137,6 +138,23 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
 
 
 @njit(cache=True)
+def _stays_on_disk(w: Any, flags: int) -> bool:
+    """A page read from a disk or a neighbour: is its copy still good when it leaves RAM?"""
+    return bool(flags & _COPY_STAYS or (w.host.dirties and flags & UNWRITTEN))
+
+
+@njit(cache=True)
+def _leave_again(w: Any, page: int, clen: int, store: Any, pressure: Any) -> None:
+    """A page leaves RAM where the recorded kernel dropped it for being clean: from the pool, it is dirty here."""
+    if w.pages[page].place != ABSENT:
+        return
+    w.host.stored_again += 1
+    swap_out(w, page, clen, store)
+    if not has_more_than(w, w.host.watermark_low):
+        relieve(w, pressure)
+
+
+@njit(cache=True)
 def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram: Any) -> int:
     """A page comes back from one of the stores of a stack; where it was (a Where code)."""
     h = w.host
@@ -150,7 +168,7 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
         latency += costs[1]
         h.decompressed += 1
     record_latency(histogram, costs[0] + latency)
-    if place != ABSENT and not flags & _COPY_STAYS:
+    if place != ABSENT and not _stays_on_disk(w, flags):
         leave(w, page)
     if w.levels[level].kind == REMOTE:
         h.loads_remote += 1
@@ -172,8 +190,8 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
         h.loads_pool += 1
         h.decompressed += 1
         # Where the recorded kernel dropped the page again without a store, its copy was still good:
-        # taking it away here would invent a swap-out that never happened.
-        if load(w, page) != 0 and not flags & _COPY_STAYS:
+        # taking it away here would invent a swap-out that never happened, unless this pool makes pages dirty.
+        if load(w, page) != 0 and (h.dirties or not flags & _COPY_STAYS):
             leave_pool(w, page)
         return _W_POOL
     if place == ZERO:
@@ -195,7 +213,7 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
     queued = min(h.disk_busy - h.now, h.disk_queue_ns)
     if queued > 0:
         record_latency(histogram, costs[0] + h.disk_latency_ns + queued)
-    w.pages[page].place = DISK if flags & _COPY_STAYS else ABSENT
+    w.pages[page].place = DISK if _stays_on_disk(w, flags) else ABSENT
     return _W_DISK
 
 
@@ -279,6 +297,7 @@ def run(
     # The page table is larger than the caches: ask for a page's record a few events ahead and, when that has
     # come, for its neighbours on the list, which unlinking will touch.
     ahead = events - _FAR
+    residence = h.residence if h.dirties else events
     i = start
     while i < events:
         if i < ahead:
@@ -312,16 +331,25 @@ def run(
             next_sample = balance[at, 0] if at < samples else NEVER
         if now >= h.wake:
             wake(w, 0)
+        if i >= residence and flags[i - residence] & DROPPED:
+            _leave_again(w, page[i - residence], clen[i - residence], store, pressure)
         p = page[i]
         kind = op[i]
         if wants_future:
             h.next_load = next_load[i]
         if kind == _STORE:
-            where = swap_out(w, p, clen[i], store)
-            if not has_more_than(w, h.watermark_low):
-                relieve(w, pressure)
+            place = w.pages[p].place
+            if h.dirties and flags[i] & UNWRITTEN and place in (DISK, REMOTE, POOL):
+                h.unwritten += 1
+                where = _W_POOL if place == POOL else _W_REMOTE if place == REMOTE else _W_DISK
+            else:
+                where = swap_out(w, p, clen[i], store)
+                if not has_more_than(w, h.watermark_low):
+                    relieve(w, pressure)
         elif kind == _LOAD:
             where = swap_in(w, p, flags[i], load, costs, histogram)
+            if h.dirties and flags[i] & (_COPY_STAYS | DROPPED) == _COPY_STAYS:  # read again before it is due
+                _leave_again(w, p, clen[i], store, pressure)
         else:
             place = w.pages[p].place
             where = _W_UNKNOWN

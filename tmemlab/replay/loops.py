@@ -85,6 +85,9 @@ class OpenLoop:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        h = run.state.world.host
+        h.residence = run.columns.residence
+        h.dirties = run.policy.dirties and h.residence > 0
 
     def advance(self, at: int, until: int) -> int:
         """See Loop."""

@@ -15,10 +15,11 @@ from ..policies import compiled  # noqa: F401
 from ..policies.interface import NEVER
 from ..units import PAGE_SIZE
 from .spill import read_columns
+from .unwritten import habits, mark, mark_last
 
 _STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
 _COPY_STAYS = int(Flag.COPY_STAYS)
-_ZERO, _POOL = int(Where.ZERO), int(Where.POOL)
+_ZERO = int(Where.ZERO)
 _NO_CLEN = NO_CLEN
 _KNUTH = 2654435761
 
@@ -47,6 +48,8 @@ class Columns:
     clen_source: str
     lengths: npt.NDArray[np.uint16]
     """A sorted sample of compressed lengths, for pages that are not in the trace."""
+    residence: int = 0
+    """Events for which a page stays in RAM once read (unwritten.py); 0: not known, and ``flags`` do not tell."""
 
     @property
     def events(self) -> int:
@@ -55,8 +58,13 @@ class Columns:
 
 
 @njit(cache=True, nogil=True)
-def _survey(op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any, group: Any, counts: Any) -> None:
-    """One pass: what each page's first event was, counts by op, and COPY_STAYS where a load follows a load."""
+def _survey(
+    op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any, group: Any, counts: Any, residence: int,
+    threshold: int,
+) -> None:  # fmt: skip
+    """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and
+    what unwritten.py tells of reads.
+    """
     last_load = np.full(first.shape[0], -1, np.int64)
     seen = np.zeros(first.shape[0], np.bool_)
     for i in range(op.shape[0]):
@@ -67,12 +75,18 @@ def _survey(op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any,
             seen[p] = True
             group[p] = cgroup[i]
             first[p] = where[i] if kind == _LOAD else 4
+        before = last_load[p]
+        if before >= 0 and residence > 0:
+            mark(op, page, where, flags, before, i, residence, threshold)
         if kind == _LOAD:
-            if last_load[p] >= 0:
-                flags[last_load[p]] |= _COPY_STAYS
+            if before >= 0:
+                flags[before] |= _COPY_STAYS
             last_load[p] = i
         else:
             last_load[p] = -1
+    for before in last_load:
+        if residence > 0 and 0 <= before < op.shape[0] - residence:
+            mark_last(where, flags, before)
 
 
 @njit(cache=True, nogil=True)
@@ -175,13 +189,14 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     first = np.full(pages, int(Where.UNKNOWN), np.uint8)
     group = np.zeros(pages, np.uint16)
     counts = np.zeros(3, np.int64)
-    _survey(op, page, where, read["cgroup"], flags, first, group, counts)
+    residence, unwritten = habits(op, page, where, pages)
+    _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
     known, source = measured_lengths(trace, clen)
     if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
         _fill_lengths(op, page, where, clen, pages, known)
     return Columns(
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
-        int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known,
+        int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def _readings(run: Run, duration: int) -> dict[str, Any]:
         },
         "stores": {
             "accepted": int(h.accepted), "rejected": int(h.rejected), "zero": int(h.zero_stores),
-            "refused": int(h.refused),
+            "refused": int(h.refused), "again": int(h.stored_again), "unwritten": int(h.unwritten),
         },
         "writeback": {
             "pages": int(h.writeback_pages), "bytes": int(h.writeback_bytes), "pulled_back": int(h.pulled_back),

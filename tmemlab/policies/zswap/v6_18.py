@@ -285,6 +285,7 @@ class Zswap618(Policy):
         "inactive_pages": {"shrinker": "on"},
         "worker_late_us": {"worker_late_share": 1.0},
     }
+    dirties = True
     sources = (
         "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
         "Linux 6.18 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan; mm/shrinker.c:do_shrink_slab",

@@ -98,6 +98,7 @@ class Zswap65(Era):
     worker_page_us: float = page_param()
     worker_start_us: float = start_param()
 
+    dirties = True
     sources = (
         "Linux 6.5 mm/zswap.c:zswap_frontswap_store, zswap_frontswap_load, shrink_worker, zswap_reclaim_entry",
         "Linux 6.6 mm/zswap.c:zswap_store, zswap_load, shrink_worker",

@@ -139,6 +139,7 @@ class Zswap68(Era):
         12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
     )
 
+    dirties = True
     sources = (
         "Linux 6.8 mm/zswap.c:zswap_store, zswap_load, shrink_worker, shrink_memcg, zswap_lru_add",
         "Linux 6.8 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan, zswap_folio_swapin",
