@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tmemlab.collect import doctor
 from tmemlab.datasets.read import Trace
 from tmemlab.datasets.schema import Op
 from tmemlab.datasets.verify import verify
@@ -194,6 +195,19 @@ def test_without_root_it_says_so(tmp_path: Path) -> None:
         assert wanted in run.stdout + run.stderr
         assert "Traceback" not in run.stderr
     assert not Path("/tmp/never").exists()
+
+
+def test_root_without_capabilities_and_a_kernel_that_lacks_the_probe_set_are_told_apart(tmp_path: Path) -> None:
+    without = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    cases = [(without, "tracepoint", 3, "needs root")]
+    if doctor.probe_set(doctor.examine()) == "tracepoint":  # the best of this host
+        cases.append(([], "fentry", 4, "use another probe set"))
+    for prefix, probe_set, code, wanted in cases:
+        command = [*prefix, *TMEMLAB, "collect", tmp_path / "never", "--probe-set", probe_set, "--", "true"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert run.returncode == code, run.stderr
+        assert wanted in run.stderr
+        assert not (tmp_path / "never").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.replay.build import columns, replay
 from tmemlab.errors import InvalidInputError
+from tmemlab.policies import compiled
 from tmemlab.policies.catalogue import built_in, parse_policies, parse_policy
 
 SOURCE = '''"""LRU, and the same again."""
@@ -167,3 +168,12 @@ def test_compiled_hooks_are_found_again_by_the_next_process(tmp_path: Path) -> N
         for _ in range(2)
     ]
     assert hits == ["0", "1"]
+
+
+def test_whatever_is_compiled_is_kept_where_the_user_may_write() -> None:
+    """Numba refuses to load a function it is to cache when neither its folder nor the user's can be written."""
+    package = Path(compiled.__file__).parents[1]
+    for path in [*package.glob("collect/*.py"), *package.glob("datasets/*.py")]:
+        if "@njit" in path.read_text():
+            assert "import compiled" in path.read_text(), path
+            assert path in compiled.shared_sources()

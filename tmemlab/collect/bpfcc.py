@@ -20,6 +20,7 @@ from typing import Any
 
 from ..errors import KernelUnsupportedError, PrivilegeError
 from .btf import KernelTypes
+from .privileges import may_trace
 
 HEADERS = Path(__file__).parent / "headers"
 PROGRAMS = Path(__file__).parent / "bpf"
@@ -77,7 +78,7 @@ def load(source: str, macros: Mapping[str, int | None]) -> Any:
     kernel lets programs do that. PrivilegeError without the privilege to load BPF; KernelUnsupportedError where it
     does not compile, verify or attach.
     """
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not may_trace():
         raise PrivilegeError("recording loads BPF programs, which needs root: run it with sudo")
     cast = _cast_function()
     return _load(source, {**macros, **({"PLAIN_READS": 1, "CAST_CALL": CAST_CALL} if cast else {})}, cast)
@@ -164,6 +165,8 @@ def _load_error(error: str, detail: str) -> Exception:
     lines = [line.strip() for line in detail.splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "R0 " in line or "invalid" in line] or lines[-1:]
     reason = f"{error.strip()}: {telling[0]}" if telling else error.strip()
+    if "Operation not permitted" in error + detail and may_trace():
+        return KernelUnsupportedError(f"this kernel takes none ({error.strip()}): use another probe set")
     if "Operation not permitted" in error + detail:
         return PrivilegeError(f"the kernel refuses to load BPF programs ({reason}): grant CAP_BPF and CAP_PERFMON")
     return KernelUnsupportedError(f"the BPF program does not load here ({reason}): run tmemlab doctor")

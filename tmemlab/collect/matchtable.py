@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .matchstate import (
     K_FOLIO,
     K_PAGES,

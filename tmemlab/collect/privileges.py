@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 CAP_DAC_OVERRIDE, CAP_KILL, CAP_IPC_LOCK = 1, 5, 14
+CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 _VERSION_3 = 0x20080522
 _PR_SET_NO_NEW_PRIVS = 38
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +24,15 @@ class _Data(ctypes.Structure):
     _fields_ = (
         ("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32),
     )  # fmt: skip
+
+
+def may_trace() -> bool:
+    """Whether this process has what BPF programs that read the kernel need [Linux 5.8, capabilities(7)]."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            held = int(line.split()[1], 16)
+            return bool(held >> CAP_SYS_ADMIN & 1 or (held >> CAP_BPF & 1 and held >> CAP_PERFMON & 1))
+    return False
 
 
 def needed(out: Path) -> set[int]:

@@ -69,7 +69,7 @@ def collect(
     """
     if counters_only:
         return _collect_counters(out, options, command, watch, note, ready)
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not privileges.may_trace():
         raise PrivilegeError(
             "recording loads BPF programs, which needs root: run it with sudo, or record --counters-only"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .matchstate import OP_CONTENT, OP_DROPPED, OP_LATENCY, OP_PRESSURE
 
 _STORE, _LOAD, _INVALIDATE = 0, 1, 2

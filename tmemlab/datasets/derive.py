@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .manifest import Certificate, Manifest, Reconciliation
 from .read import Trace
 from .schema import PAGES, TABLES, Op

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from ..errors import InvalidInputError
+from ..policies import compiled  # noqa: F401
 
 MAX_IDS = (1 << 32) - 1
 _START = 1 << 16

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numba import njit
 
 from .. import __version__
+from ..policies import compiled  # noqa: F401
 from ..units import PAGE_SIZE
 from .ids import DenseIds
 from .manifest import Certificate, ClenMethod, EventCounts, Kernel, Manifest, ProbeSet, Reconciliation

@@ -14,6 +14,7 @@ import zstandard
 from numba import njit
 
 from ..errors import InvalidInputError, TraceError
+from ..policies import compiled  # noqa: F401
 from ..units import PAGE_SIZE
 from .imported import ImportWriter
 from .input import read_chunks

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .schema import Op
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .schema import Flag, Op, Where
 
 _STORE, _INVALIDATE = int(Op.STORE), int(Op.INVALIDATE)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..policies import compiled  # noqa: F401
 from .read import Trace
 from .schema import NO_CLEN, Flag, Op, Where
 

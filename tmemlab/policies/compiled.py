@@ -30,7 +30,8 @@ def shared_sources() -> list[Path]:
             used = [folder.with_suffix(".py")] if module else []
             used += [folder / f"{name.strip()}.py" for name in names.split(",")]
             shared.update(sibling for sibling in used if sibling in policies)
-    shared.update(path for path in (PACKAGE / "replay").glob("*.py") if "njit" in path.read_text())
+    for package in ("replay", "collect", "datasets"):
+        shared.update(path for path in (PACKAGE / package).glob("*.py") if "njit" in path.read_text())
     return sorted([*shared, PACKAGE / "datasets" / "schema.py"])
 
 
