@@ -25,7 +25,7 @@ from record import CONFIGS, Config
 from tmemlab.policies.interface import Policy
 from tmemlab.replay.host import build_host
 from tmemlab.replay.prepare import Columns, prepare
-from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy
+from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy, worker_times
 from tmemlab.replay.score import StormPlan, score
 from tmemlab.replay.validate import Trace, measured
 
@@ -37,8 +37,8 @@ Times = dict[str, float]
 
 def times_of(trace: Trace) -> Times:
     """The worker's times as the recording has them; empty where it never ran."""
-    worker: dict[str, Any] = trace.manifest.extra.get("zswap_worker") or {}
-    return {name: float(worker[key]) for key, name in WORKER_TIMES.items() if worker.get("runs") and key in worker}
+    watched = (trace.manifest.extra.get("zswap_worker") or {}).get("runs")
+    return worker_times(trace.manifest) if watched else {}
 
 
 def medians(of_traces: list[Times]) -> Times:

@@ -21,9 +21,9 @@ def runs(*rows: tuple[int, int, int, int]) -> Records:
 def test_waits_for_a_cpu_are_told_from_runs_that_follow_each_other() -> None:
     found = worker.worker_times(
         runs(
-            (0, 20, 116, 0), (200, 230, 326, 0), (400, 440, 600, 0),  # asked for while idle: 20, 30, 40 us
-            (500, 603, 699, 0),  # asked for while the one before ran: 3 us after its end
-            (2000, 5000, 5096, 0),  # late
+            (0, 20, 110, 0), (200, 230, 320, 0), (400, 440, 600, 0),  # asked for while idle: 20, 30, 40 us
+            (500, 603, 693, 0),  # asked for while the one before ran: 3 us after its end
+            (2000, 5000, 5020, 0),  # late
         ),
         True,
     )  # fmt: skip
@@ -31,13 +31,13 @@ def test_waits_for_a_cpu_are_told_from_runs_that_follow_each_other() -> None:
     assert found["delay_us"] == 30
     assert (found["late_share"], found["late_us"]) == (0.25, 3000)
     assert (found["again_share"], found["again_us"]) == (0.2, 3)
-    assert found["visit_us"] == 6
+    assert found["visit_us"] == 6  # 450 us for five runs of 15
     assert "page_us" not in found
 
 
-def test_a_written_page_is_what_its_run_took_beyond_sixteen_visits() -> None:
-    idle = [(1000 * n, 1000 * n + 10, 1000 * n + 10 + 80, 0) for n in range(5)]
-    found = worker.worker_times(runs(*idle, (9000, 9010, 9010 + 80 + 200 * 40, 200)), True)
+def test_a_written_page_is_what_its_run_took_beyond_fifteen_visits() -> None:
+    idle = [(1000 * n, 1000 * n + 10, 1000 * n + 10 + 75, 0) for n in range(5)]
+    found = worker.worker_times(runs(*idle, (9000, 9010, 9010 + 75 + 200 * 40, 200)), True)
     assert found["pages"] == 200
     assert found["visit_us"] == 5
     assert found["page_us"] == 40

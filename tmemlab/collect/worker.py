@@ -17,8 +17,9 @@ FUNCTION = "shrink_worker"
 
 TRACEPOINTS = ("workqueue_queue_work", "workqueue_execute_start", "workqueue_execute_end")
 
-VISITS = 16
-"""Entries that a run looks at before it gives up: MAX_RECLAIM_RETRIES [Linux 6.8 mm/zswap.c]."""
+VISITS = 15
+"""Entries that a run looks at before it gives up where one cgroup has all of them: of MAX_RECLAIM_RETRIES, 16, the
+first is the end of the hierarchy, which the run before left close [Linux 6.18 mm/zswap.c:shrink_worker]."""
 
 LATE_US = 512.0
 """A run that waits longer than this waits for a CPU that does other work."""
@@ -44,10 +45,11 @@ def worker_times(runs: Records, counts_pages: bool) -> dict[str, float | int]:
     """The manifest's ``zswap_worker`` of the records of all runs; ``counts_pages``: they know what was written.
 
     Waits are told apart: a run that was asked for while none was going on waits for a CPU (``delay_us``, the
-    median of those below 512 us; ``late_share`` and ``late_us``, share and mean, of the others); one that was
-    asked for while another was going on follows it, ``again_us`` after its end in the median. A run that gives
-    up has looked at sixteen entries: the median of those that wrote nothing, by 16, is ``visit_us``; what the
-    others took beyond their sixteen visits, by what they wrote, is ``page_us``.
+    mean of those below 512 us; ``late_share`` and ``late_us``, share and mean, of the others); one that was
+    asked for while another was going on follows it, ``again_us`` after its end in the mean. A run that gives
+    up has looked at fifteen entries: the mean of those that wrote nothing, by 15, is ``visit_us``; what the
+    others took beyond their fifteen visits, by what they wrote, is ``page_us``. Means, not medians: while a run
+    is preempted stores are rejected too, and how many runs fit between two loads is a matter of their sum.
     """
     order = np.argsort(runs["address"], kind="stable")
     began, ended = runs["address"][order].astype(np.int64), runs["t"][order].astype(np.int64)
@@ -61,16 +63,16 @@ def worker_times(runs: Records, counts_pages: bool) -> dict[str, float | int]:
     fresh_us = waited[~again] / 1e3
     late = fresh_us > LATE_US
     if len(fresh_us) and not late.all():
-        found["delay_us"] = float(np.median(fresh_us[~late]))
+        found["delay_us"] = float(fresh_us[~late].mean())
         found["late_share"] = float(late.mean())
         found["late_us"] = float(fresh_us[late].mean()) if late.any() else 0.0
     if again.any():
         found["again_share"] = float(again.mean())
-        found["again_us"] = float(np.median((began - before)[again])) / 1e3
+        found["again_us"] = float((began - before)[again].mean()) / 1e3
     idle = written == 0
     if not idle.any():
         return found
-    found["visit_us"] = float(np.median(length_us[idle])) / VISITS
+    found["visit_us"] = float(length_us[idle].mean()) / VISITS
     if written.sum() >= ENOUGH_PAGES:
         beyond = length_us[~idle] - VISITS * found["visit_us"]
         found["page_us"] = max(float(beyond.sum()), 0.0) / int(written.sum())

@@ -50,6 +50,17 @@ def recorded_policy(manifest: Manifest) -> Policy:
     return find_policy("bounds.none")()
 
 
+def worker_times(manifest: Manifest) -> dict[str, float]:
+    """What the manifest knows of zswap's worker (``zswap_worker``), as parameters of the policies."""
+    worker = manifest.extra.get("zswap_worker")
+    if not isinstance(worker, dict):
+        return {}
+    times = {name: float(worker[key]) for key, name in WORKER_TIMES.items() if key in worker}
+    if "worker_page_us" in times:  # measured with the look at the entry, which a replay counts for itself
+        times["worker_page_us"] = max(times["worker_page_us"] - times.get("worker_visit_us", 0.0), 0.0)
+    return times
+
+
 def zram_devices(manifest: Manifest) -> list[int]:
     """Numbers (rows of the manifest's swap) of the swap areas that are zram devices.
 
@@ -76,11 +87,8 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
     }
     if "shrinker_enabled" in settings and "shrinker" not in values and settings["shrinker_enabled"] in _ON:
         raise InvalidInputError(f"{kind.name} has no shrinker, and the host's was on: name a policy with --policy")
-    worker = manifest.extra.get("zswap_worker")
     known = {about.name for about in kind.params()}
-    for measured, name in WORKER_TIMES.items():
-        if isinstance(worker, dict) and measured in worker and name in known:
-            values[name] = float(worker[measured])
+    values |= {name: value for name, value in worker_times(manifest).items() if name in known}
     command = manifest.extra.get("command")
     limit = command.get("memory_limit") if isinstance(command, dict) else None
     if "inactive_pages" in known and isinstance(limit, int) and limit >= PAGE_SIZE:
