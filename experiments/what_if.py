@@ -25,7 +25,7 @@ from record import CONFIGS, Config
 from tmemlab.policies.interface import Policy
 from tmemlab.replay.host import build_host
 from tmemlab.replay.prepare import Columns, prepare
-from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy, worker_times
+from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy, shrinker_works, worker_times
 from tmemlab.replay.score import StormPlan, score
 from tmemlab.replay.validate import Trace, measured
 
@@ -50,19 +50,21 @@ def medians(of_traces: list[Times]) -> Times:
     }
 
 
-def under(base: Policy, wanted: Config, times: Times) -> Policy:
+def under(trace: Trace, wanted: Config, times: Times) -> Policy:
     """The recorded policy with another configuration's settings."""
+    base = recorded_policy(trace.manifest)
+    shrinker = wanted.shrinker_enabled == "Y" and shrinker_works(trace.manifest)
     return replace(
         base, max_pool_percent=float(wanted.max_pool_percent),
         accept_threshold_percent=float(wanted.accept_threshold_percent),
-        shrinker="on" if wanted.shrinker_enabled == "Y" else "off", **times,
+        shrinker="on" if shrinker else "off", **times,
     )  # fmt: skip
 
 
 def predict(trace: Trace, columns: Columns, wanted: Config, others: Times) -> dict[str, float]:
     """The counts of a replay of ``trace`` under ``wanted``."""
     # a recording that wrote too little back knows no page's time; one that never met its limit knows none at all
-    policy = under(recorded_policy(trace.manifest), wanted, others | times_of(trace))
+    policy = under(trace, wanted, others | times_of(trace))
     row = score(columns, build_host(trace), policy, StormPlan(storms=0))
     counts = row.hit_rate, row.stores["accepted"], row.stores["rejected"], row.writeback["pages"]
     return dict(zip(COUNTS, counts, strict=True))

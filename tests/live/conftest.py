@@ -12,6 +12,7 @@ import pytest
 from tmemlab.collect import doctor
 
 ZSWAP = Path("/sys/module/zswap/parameters")
+SWITCHED = ("enabled", "max_pool_percent", "shrinker_enabled")
 SWAP_FILE = Path("/var/tmp/tmemlab-live.swap")
 
 
@@ -38,7 +39,7 @@ def _swap_file(_host_can_record: None) -> Iterator[None]:
     with Path("/tmp/swap.lock").open("w") as lock:
         # another experiment on this host would change the counters that we compare with
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = {name: (ZSWAP / name).read_text().strip() for name in ("enabled", "max_pool_percent")}
+        before = {name: (ZSWAP / name).read_text().strip() for name in SWITCHED if (ZSWAP / name).exists()}
         if str(SWAP_FILE) in Path("/proc/swaps").read_text():  # a test run before this one was killed
             subprocess.run(["swapoff", SWAP_FILE], check=True)
         SWAP_FILE.unlink(missing_ok=True)
@@ -59,7 +60,9 @@ def _swap_file(_host_can_record: None) -> Iterator[None]:
 class Swap:
     """Switches zswap."""
 
-    def pool(self, max_pool_percent: int = 20) -> None:
+    def pool(self, max_pool_percent: int = 20, shrinker: str = "N") -> None:
+        if (ZSWAP / "shrinker_enabled").exists():  # since Linux 6.8
+            (ZSWAP / "shrinker_enabled").write_text(shrinker)
         (ZSWAP / "max_pool_percent").write_text(str(max_pool_percent))
         (ZSWAP / "enabled").write_text("Y")
 
@@ -73,5 +76,5 @@ def swap(_swap_file: None) -> Iterator[Swap]:
     control = Swap()
     control.plain()
     yield control
+    control.pool()
     control.plain()
-    (ZSWAP / "max_pool_percent").write_text("20")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tmemlab.collect.cgroup import find_hierarchy
+
 from .conftest import ZSWAP, Swap
 from .oracle import collect
 
@@ -26,13 +28,21 @@ sleep 1  # for a run that goes on: it is recorded when it ends
 """
 
 
-def test_its_runs_wrote_back_what_the_kernel_counted(swap: Swap, swapper: Path, tmp_path: Path) -> None:
-    swap.pool()
+@pytest.mark.parametrize("shrinker", ["N", "Y"])
+def test_its_runs_wrote_back_what_the_kernel_counted(
+    swap: Swap, swapper: Path, tmp_path: Path, shrinker: str
+) -> None:
+    """All of it, also with the shrinker on where the memory controller is on cgroup v1: it finds nothing there."""
+    if shrinker == "Y" and find_hierarchy().version != 1:
+        pytest.skip("the memory controller is on cgroup v2: the shrinker writes back too")
+    swap.pool(shrinker=shrinker)
     hits = int(LIMIT_HITS.read_text()) if LIMIT_HITS.exists() else 0
     shell = SQUEEZED.format(swapper=swapper, limit=ZSWAP / "max_pool_percent")
     document, moved = collect(tmp_path / "trace", "--memory-limit", "30M", "--", "sh", "-c", shell)
     assert document["complete"]
-    worker = json.loads((tmp_path / "trace" / "manifest.json").read_text())["zswap_worker"]
+    manifest = json.loads((tmp_path / "trace" / "manifest.json").read_text())
+    assert manifest["memory_cgroups"] == find_hierarchy().version
+    worker = manifest["zswap_worker"]
     assert worker["pages"] == document["kernel"]["zswpwb"] > 1000
     # what the recorder's own cgroup leaves behind may still be stored, rejected and ask for a run
     assert 0 <= moved["zswpwb"] - worker["pages"] <= 8

@@ -57,6 +57,32 @@ def test_the_workers_delay_is_taken_where_it_was_measured(tmp_path: Path) -> Non
     assert recorded_policy(timed).__dict__["worker_start_us"] == 170.5
 
 
+def test_the_look_at_a_written_entry_is_counted_once(tmp_path: Path) -> None:
+    plain = manifest(tmp_path / "t", **zswap())
+    timed = plain.replace(extra={**plain.extra, "zswap_worker": {"visit_us": 9.0, "page_us": 42.0, "runs": 12}})
+    found = recorded_policy(timed).__dict__
+    assert (found["worker_visit_us"], found["worker_page_us"]) == (9, 33)
+
+
+def test_the_shrinker_finds_nothing_on_version_one(tmp_path: Path) -> None:
+    host = manifest(tmp_path / "t", **zswap(shrinker_enabled="Y"))
+    for version, shrinker in ((1, "off"), (2, "on")):
+        there = host.replace(extra={**host.extra, "memory_cgroups": version})
+        assert recorded_policy(there).__dict__["shrinker"] == shrinker
+    assert recorded_policy(host).__dict__["shrinker"] == "on"
+
+
+@pytest.mark.parametrize(("limit", "pages"), [
+    (36 * MIB, 4608),  # half
+    (4 * GIB, 4 * 262144 // 7),  # the square root of 40 is 6
+    (40 * GIB, 40 * 262144 // 21),
+])  # fmt: skip
+def test_the_inactive_list_is_as_long_as_reclaim_keeps_it(tmp_path: Path, limit: int, pages: int) -> None:
+    host = manifest(tmp_path / "t", **zswap(shrinker_enabled="Y"))
+    limited = host.replace(extra={**host.extra, "command": {"memory_limit": limit}})
+    assert recorded_policy(limited).__dict__["inactive_pages"] == pages
+
+
 def test_what_a_manifest_cannot_mean_is_said(tmp_path: Path) -> None:
     host = manifest(tmp_path / "t", **zswap())
     for changes, message in (

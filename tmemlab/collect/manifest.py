@@ -97,6 +97,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
         extra={
             **_left_out(start, end),
             "vm": start["vm"],
+            **({"memory_cgroups": start["memory_cgroups"]} if start.get("memory_cgroups") else {}),
             "vmstat_at_start": start["cut"]["vmstat"],
             "options": start["options"],
             "identity": _identity(state, tally),

@@ -227,6 +227,7 @@ class Session:
         self._first = cut(self._counters, self._vmstat)
         self.began = time.monotonic_ns()
         start["began_ns"] = self.began
+        start["memory_cgroups"] = self.hierarchy.version if self.hierarchy else None
         start["root_cgroup"] = cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1
         start["contents_note"] = contents_note
         start["choice"] = asdict(choice)

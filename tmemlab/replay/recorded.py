@@ -1,5 +1,6 @@
 """What a trace's manifest says of the pool that its host ran: the policy to judge a replay by."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -89,12 +90,33 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
         raise InvalidInputError(f"{kind.name} has no shrinker, and the host's was on: name a policy with --policy")
     known = {about.name for about in kind.params()}
     values |= {name: value for name, value in worker_times(manifest).items() if name in known}
+    if "shrinker" in known and not shrinker_works(manifest):
+        values["shrinker"] = "off"
     command = manifest.extra.get("command")
     limit = command.get("memory_limit") if isinstance(command, dict) else None
     if "inactive_pages" in known and isinstance(limit, int) and limit >= PAGE_SIZE:
-        # pages enter on the inactive list and, in what is being reclaimed, few were used twice
-        values["inactive_pages"] = limit // PAGE_SIZE
+        values["inactive_pages"] = max(inactive_pages(limit), 1)
     return kind(**values)
+
+
+def shrinker_works(manifest: Manifest) -> bool:
+    """Whether zswap's shrinker would find anything on the recorded host.
+
+    With the memory controller on cgroup v1 nothing is charged for zswap, so that every cgroup seems to have stored
+    nothing [Linux 6.18 mm/memcontrol.c:obj_cgroup_charge_zswap, mm/zswap.c:zswap_shrinker_count].
+    """
+    return manifest.extra.get("memory_cgroups") != 1
+
+
+def inactive_pages(limit: int) -> int:
+    """Inactive anonymous pages of a cgroup that is at its limit of ``limit`` bytes.
+
+    Reclaim moves pages from the active list until the inactive one is no shorter than by the square root of ten
+    times the gigabytes of both, and no shorter at all below one [Linux 6.18 mm/vmscan.c:inactive_is_low].
+    """
+    gigabytes = limit >> 30
+    ratio = math.isqrt(10 * gigabytes) if gigabytes else 1
+    return limit // PAGE_SIZE // (1 + ratio)
 
 
 def _zswap_of(release: str) -> str:

@@ -277,7 +277,7 @@ class Zswap618(Policy):
         1.0, "from the end of a run to the next, asked for meanwhile", unit="us", low=0, high=1e6
     )
     inactive_pages: int = param(
-        51200, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
+        25600, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
         high=1 << 32,
     )  # fmt: skip
 
