@@ -57,6 +57,8 @@ def worker_times(manifest: Manifest) -> dict[str, float]:
     if not isinstance(worker, dict):
         return {}
     times = {name: float(worker[key]) for key, name in WORKER_TIMES.items() if key in worker}
+    if "worker_late_share" in times:  # measured of runs that follow no other, of which a replay has fewer
+        times["worker_late_share"] *= 1.0 - float(worker.get("again_share", 0.0))
     if "worker_page_us" in times:  # measured with the look at the entry, which a replay counts for itself
         times["worker_page_us"] = max(times["worker_page_us"] - times.get("worker_visit_us", 0.0), 0.0)
     return times

@@ -154,6 +154,18 @@ def _reclaim(w: Any) -> None:
 
 
 @njit(cache=True)
+def _wait(w: Any, usual: int) -> None:
+    """A run begins after its usual wait or, every so often, late, because a CPU has other work."""
+    own = w.own
+    own[LATE] += int(w.p[LATE_SHARE] * 1e6)
+    if own[LATE] >= 1_000_000:
+        own[LATE] -= 1_000_000
+        usual = int(w.p[LATE_NS])
+    own[CLOCK] += usual
+    own[BEGINS] = own[CLOCK]
+
+
+@njit(cache=True)
 def _queue_worker(w: Any) -> None:
     """queue_work(): the worker runs when it gets a CPU, some times much later than others.
 
@@ -167,13 +179,8 @@ def _queue_worker(w: Any) -> None:
     own[WORKING] = 1
     own[FAILURES] = 0
     own[ATTEMPTS] = 0
-    own[LATE] += int(w.p[LATE_SHARE] * 1e6)
-    delay = int(w.p[START_NS])
-    if own[LATE] >= 1_000_000:
-        own[LATE] -= 1_000_000
-        delay = int(w.p[LATE_NS])
-    own[CLOCK] = h.now + delay
-    own[BEGINS] = own[CLOCK]
+    own[CLOCK] = h.now
+    _wait(w, int(w.p[START_NS]))
     h.wake = own[CLOCK]
 
 
@@ -182,11 +189,11 @@ def end_run(w: Any) -> None:
     """The worker's run is over; the next one follows if a store was rejected meanwhile."""
     own = w.own
     own[WORKING] = own[AGAIN]
-    own[AGAIN] = 0
     own[FAILURES] = 0
     own[ATTEMPTS] = 0
-    own[CLOCK] += int(w.p[AGAIN_NS])
-    own[BEGINS] = own[CLOCK]
+    if own[AGAIN]:
+        own[AGAIN] = 0
+        _wait(w, int(w.p[AGAIN_NS]))
 
 
 @hook
@@ -251,7 +258,7 @@ class Zswap618(Policy):
     loses its second chance and goes to the tail, which counts as a failure; otherwise it is written back,
     decompressed, to its own slot. Sixteen failures, or reaching the threshold, end a run; one that was asked
     for meanwhile follows. The worker takes time, and stores are rejected while it works. The times' defaults
-    are medians over 18 recordings of three programs on Linux 6.18, two shared x86-64 CPUs. Loads remove the
+    are medians over 17 recordings of three programs on Linux 6.18, two shared x86-64 CPUs. Loads remove the
     entry, so the order is that of the last store. Pages that do not compress are kept raw. With
     ``shrinker=on``, reclaim also writes back entries, fewer where pages had to be read from disk lately.
     """
@@ -268,13 +275,13 @@ class Zswap618(Policy):
         kernel="accept_threshold_percent",
     )
     shrinker: str = param("off", "reclaim shrinks the pool", choices=("off", "on"), kernel="shrinker_enabled")
-    worker_visit_us: float = param(6.7, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
-    worker_page_us: float = param(80.0, "time it takes to write one back", unit="us", low=0, high=1e6)
-    worker_start_us: float = param(10.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
-    worker_late_share: float = param(0.06, "share of its runs that begin late", low=0, high=1)
-    worker_late_us: float = param(3000.0, "how late those begin", unit="us", low=0, high=1e7)
+    worker_visit_us: float = param(8.3, "time the worker takes to look at an entry", unit="us", low=0, high=1e6)
+    worker_page_us: float = param(55.0, "time it takes to write one back", unit="us", low=0, high=1e6)
+    worker_start_us: float = param(19.0, "from a rejected store until the worker runs", unit="us", low=0, high=1e6)
+    worker_late_share: float = param(0.042, "share of its runs that begin late", low=0, high=1)
+    worker_late_us: float = param(2750.0, "how late those begin", unit="us", low=0, high=1e7)
     worker_again_us: float = param(
-        1.0, "from the end of a run to the next, asked for meanwhile", unit="us", low=0, high=1e6
+        3.4, "from the end of a run to the next, asked for meanwhile", unit="us", low=0, high=1e6
     )
     inactive_pages: int = param(
         25600, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
