@@ -4,7 +4,7 @@
 
 A plan: {"swap": "device" | "file" | "zram", "zswap": {parameter: value} | null, "recordings": [recording]}
 A recording: {"name", "probe_set" | null, "command": [str], "limit": bytes | null, "before": shell, "after": shell,
-"share": of all pages | absent, "comm": command to record | absent}
+"share": of all pages | absent, "comm": command to record | absent, "contents": CPU share for lengths | absent}
 """
 
 import json
@@ -65,8 +65,8 @@ def record(recording: dict[str, Any], share: Path) -> dict[str, Any]:
     begin = time.monotonic()
     with OwnCgroup(recording["limit"]) as group:
         options = Options(
-            probe_set=recording["probe_set"], content_share=0.0, sample_pages=recording.get("share"),
-            command_name=recording.get("comm"),
+            probe_set=recording["probe_set"], content_share=recording.get("contents", 0.0),
+            sample_pages=recording.get("share"), command_name=recording.get("comm"),
         )  # fmt: skip
         with Session(spool, options, find_hierarchy()) as session:
             attached = time.monotonic()
