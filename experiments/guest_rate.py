@@ -3,7 +3,7 @@
     sudo .venv/bin/python -m experiments.guest_rate DIR [--runs 1] [--only TEXT]
 
 One boot per allocator and limit records every program of guest_programs.py. Traces go to DIR/PROGRAM/CONFIG-RUN;
-boots whose traces are all there are not run again. Needs what `make test-guest` needs. About eight minutes a boot.
+boots whose traces are all there are not run again. Needs what `make test-guest` needs. About ten minutes a boot.
 """
 
 import argparse
