@@ -139,8 +139,8 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
 
 @njit(cache=True)
 def _stays_on_disk(w: Any, flags: int) -> bool:
-    """A page read from a disk or a neighbour: is its copy still good when it leaves RAM?"""
-    return bool(flags & _COPY_STAYS or (w.host.dirties and flags & UNWRITTEN))
+    """A page read from a disk or a neighbour: may its copy still be good when it leaves RAM? A store decides."""
+    return bool(flags & _COPY_STAYS or w.host.dirties)
 
 
 @njit(cache=True)

@@ -15,11 +15,11 @@ from ..policies import compiled  # noqa: F401
 from ..policies.interface import NEVER
 from ..units import PAGE_SIZE
 from .spill import read_columns
-from .unwritten import habits, mark, mark_last
+from .unwritten import DROPPED, UNWRITTEN, habits, not_written
 
 _STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
 _COPY_STAYS = int(Flag.COPY_STAYS)
-_ZERO = int(Where.ZERO)
+_ZERO, _POOL, _DISK = int(Where.ZERO), int(Where.POOL), int(Where.DISK)
 _NO_CLEN = NO_CLEN
 _KNUTH = 2654435761
 
@@ -65,7 +65,7 @@ def _survey(
     """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and
     what unwritten.py tells of reads.
     """
-    last_load = np.full(first.shape[0], -1, np.int64)
+    last_load = np.full(first.shape[0], -1, np.int64)  # event << 2 | 2 from the pool, 1 from disk
     seen = np.zeros(first.shape[0], np.bool_)
     for i in range(op.shape[0]):
         p = page[i]
@@ -75,18 +75,21 @@ def _survey(
             seen[p] = True
             group[p] = cgroup[i]
             first[p] = where[i] if kind == _LOAD else 4
-        before = last_load[p]
-        if before >= 0 and residence > 0:
-            mark(op, page, where, flags, before, i, residence, threshold)
-        if kind == _LOAD:
-            if before >= 0:
-                flags[before] |= _COPY_STAYS
-            last_load[p] = i
-        else:
-            last_load[p] = -1
-    for before in last_load:
-        if residence > 0 and 0 <= before < op.shape[0] - residence:
-            mark_last(where, flags, before)
+        last = last_load[p]
+        if last >= 0:
+            before = last >> 2
+            late = residence > 0 and i - before > residence
+            if kind == _LOAD:
+                flags[before] |= _COPY_STAYS | (DROPPED if late else 0)
+            elif kind == _STORE:
+                if residence > 0 and last & 2 and not_written(p, i, threshold):
+                    flags[i] |= UNWRITTEN
+            elif late and last & 1:
+                flags[before] |= DROPPED
+        last_load[p] = i << 2 | (where[i] == _POOL) << 1 | (where[i] == _DISK) if kind == _LOAD else -1
+    for last in last_load:
+        if residence > 0 and last & 1 and 0 <= last >> 2 < op.shape[0] - residence:
+            flags[last >> 2] |= DROPPED
 
 
 @njit(cache=True, nogil=True)

@@ -25,9 +25,8 @@ from ..datasets.schema import Op, Where
 from ..policies import compiled  # noqa: F401
 
 UNWRITTEN, DROPPED = 16, 32
-"""Bits of a replay's own in ``flags``. UNWRITTEN: of a load, what was read from disk is not written before it
-leaves RAM; of a store, its page was not written since its load. DROPPED: of a load, the page leaves RAM without a
-row of its own, later by the residence."""
+"""Bits of a replay's own in ``flags``. UNWRITTEN: of a store, its page was not written since its load. DROPPED: of
+a load, the page leaves RAM without a row of its own, later by the residence."""
 
 UNKNOWN_SHARE = 0.5
 """Of pages that were read, those that are not written, where a recording does not tell."""
@@ -76,26 +75,7 @@ def habits(op: Any, page: Any, where: Any, pages: int) -> tuple[int, float]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def mark(op: Any, page: Any, where: Any, flags: Any, before: int, i: int, residence: int, threshold: int) -> None:
-    """Event ``i`` is the next of its page after a load, event ``before``: set the bits of both.
-
-    threshold: 2^16 times the share of pages not written.
-    """
-    kind, late = op[i], i - before > residence
-    if kind == _LOAD:
-        if late:
-            flags[before] |= DROPPED
-    elif kind == _STORE:
-        draw = (page[i] + np.uint64(i) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
-        if where[before] == _POOL and (draw >> np.uint64(48)) < np.uint64(threshold):
-            flags[before] |= UNWRITTEN
-            flags[i] |= UNWRITTEN
-    elif late:
-        mark_last(where, flags, before)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def mark_last(where: Any, flags: Any, before: int) -> None:
-    """Event ``before`` is a load after which nothing was heard of its page for longer than the residence."""
-    if where[before] == _DISK:
-        flags[before] |= UNWRITTEN | DROPPED
+def not_written(page: int, i: int, threshold: int) -> bool:
+    """Draw for the store ``i`` of ``page``; threshold: 2^16 times the share of pages not written."""
+    draw = (page + np.uint64(i) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
+    return bool((draw >> np.uint64(48)) < np.uint64(threshold))
