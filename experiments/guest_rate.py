@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.guest.kernel import GuestKernel, prepare
+from tests.guest.kernel import GuestKernel, lacking, prepare
 from tests.guest.machine import GuestError, run
 from tmemlab.collect.convert import convert
 
@@ -51,7 +51,7 @@ class Config:
 
 
 CONFIGS = [
-    *(Config("6.1", zpool, percent) for percent in (2, 4) for zpool in ("zbud", "z3fold", "zsmalloc")),
+    *(Config("6.1", zpool, percent) for percent in (2, 1) for zpool in ("zbud", "z3fold", "zsmalloc")),
     Config("6.12", "zsmalloc", 20, shrinker_enabled="Y"),
     Config("6.12", "zsmalloc", 2),
 ]
@@ -64,7 +64,7 @@ def boot(config: Config, kernel: GuestKernel, wanted: dict[str, Path], scratch: 
     recordings = [
         {
             "name": name, "probe_set": "fentry", "limit": PROGRAMS[name].memory, "contents": 0.4,
-            "command": ["bash", "-c", PROGRAMS[name].command],
+            "command": ["bash", "-c", PROGRAMS[name].command.replace("PYTHON", sys.executable)],
         }
         for name in wanted
     ]  # fmt: skip
@@ -103,6 +103,8 @@ def main() -> None:
     chosen = [config for config in CONFIGS if options.only in config.name]
     if not chosen:
         parser.error(f"no configuration's name contains {options.only}; one is {CONFIGS[0].name}")
+    if missing := lacking():
+        parser.exit(3, f"error: {missing}\n")
     kernels = {version: prepare(version) for version in sorted({config.kernel for config in chosen})}
     for number in range(options.runs):
         for config in chosen:

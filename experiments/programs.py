@@ -1,34 +1,117 @@
 """Real programs, none of them ours, that do more in memory than a small memory cgroup holds.
 
-Each is a shell command of about 20 to 50 s whose pages, gcc's excepted, take more than 1 % of 24 GiB of RAM when
-compressed: the limit has to be reached. That is why much of what they keep is random.
+Each is a shell command that does the same work every time: seeds, sizes and numbers of operations are fixed and
+nothing stops by the clock, so that what differs between two runs is scheduling, and what the kernel does. Of our
+own writing are the few lines that drive them. ``PYTHON`` stands for the interpreter that has numpy.
+
+:data:`PROGRAMS` is for a host with gigabytes, where the pool's smallest limit is 1 % of RAM: the pages of all but
+gcc and qsort take more than 1 % of 24 GiB when compressed. guest_programs.py has small ones.
 """
 
 from dataclasses import dataclass
 
 MIB = 1 << 20
 
-REDIS = r"""
+
+@dataclass(frozen=True)
+class Program:
+    """A command to be recorded in a memory cgroup of ``memory`` bytes."""
+
+    command: str
+    memory: int
+    packages: tuple[str, ...]
+
+
+def _fill_in(text: str, **words: object) -> str:
+    """``text`` with its words in capitals replaced."""
+    for name, value in words.items():
+        text = text.replace(name.upper(), str(value))
+    return text
+
+
+_NUMPY = r"""
+exec PYTHON - <<'END'
+import numpy as np
+rng = np.random.default_rng(3)
+data = np.empty(WORDS, np.float64 if FRACTIONS else np.int64)
+for start in range(0, len(data), BLOCK):
+    part = data[start : start + BLOCK]
+    part[:] = rng.random(len(part)) if FRACTIONS else rng.integers(0, 1 << 24, len(part))
+pages = data.reshape(-1, 512)
+hot = rng.permutation(len(pages))
+total = 0.0
+for _ in range(ROUNDS):
+    chosen = hot[(rng.random(CHOSEN) ** 3 * len(pages)).astype(np.int64)]
+    total += pages[chosen, 7].sum()
+    pages[chosen[::5], 9] += 1
+    start = int(rng.integers(0, len(pages) - CHOSEN))
+    total += pages[start : start + CHOSEN].sum()
+END
+"""
+
+
+def numpy(mib: int, rounds: int, chosen: int, fractions: bool) -> str:
+    """Skewed random reads and writes, and scans of ``chosen`` pages, over an array of ``mib`` MiB.
+
+    fractions: of random fractions, which hardly compress; otherwise of integers of 24 bits in 64.
+    """
+    block = 1 << 21 if fractions else 1 << 17
+    return _fill_in(_NUMPY, words=mib << 17, rounds=rounds, chosen=chosen, fractions=fractions, block=block)
+
+
+_SQLITE = r"""
+sqlite3 :memory: <<'END' >/dev/null
+pragma temp_store=memory;
+create table item(id integer primary key, customer integer, note blob);
+with recursive n(i) as (select 1 union all select i + 1 from n where i < ROWS)
+insert into item select i, 100000 + i * 48271 % 60000, NOTE from n;
+with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < LOOKUPS)
+select sum(length(note)) from n join item on item.id = RECENT + k % NEARBY;
+with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < LOOKUPS)
+select sum(length(note)) from n join item on item.id = 1 + k % ROWS;
+select count(*), sum(length(note)) from item where id between FIRST and LAST;
+END
+"""
+
+
+def sqlite(rows: int, note: str, lookups: int, recent: tuple[int, int], scan: tuple[int, int]) -> str:
+    """A table in memory: random lookups among ``recent`` (first, number) rows, then among all, then a scan."""
+    words = {"recent": recent[0], "nearby": recent[1], "first": scan[0], "last": scan[1]}
+    return _fill_in(_SQLITE, rows=rows, note=note, lookups=lookups, **words)
+
+
+_REDIS = r"""
 set -e
 redis-server --port 6399 --bind 127.0.0.1 --save '' --appendonly no --daemonize no >/dev/null &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server' EXIT
 until redis-cli -p 6399 ping >/dev/null 2>&1; do sleep 0.1; done
-fill="math.randomseed(tonumber(ARGV[1])); for k = tonumber(ARGV[1]), tonumber(ARGV[2]) do \
-  local p = {}; for i = 1, 60 do p[i] = struct.pack('I4', math.random(0, 2147483646)) end; \
-  redis.call('SET', string.format('key:%012d', k), string.rep(table.concat(p), 2)) end"
-for i in $(seq 0 29); do redis-cli -p 6399 eval "$fill" 0 $((i * 36000)) $((i * 36000 + 35999)) >/dev/null; done
-hot="math.floor(1080000 * (ARGV[1] / 1000000) ^ 4)"
-timeout 14 redis-benchmark -q -p 6399 -r 1000000 -n 400000 -c 8 -P 4 EVAL \
-  "local k = string.format('key:%012d', $hot); \
-  if ARGV[1] % 4 == 0 then return redis.call('SETRANGE', k, 100, ARGV[1]) end; return redis.call('GET', k)" \
-  0 __rand_int__ >/dev/null || true
+fill="math.randomseed(tonumber(ARGV[1])); local p = {}; \
+  for i = 1, 16384 do p[i] = struct.pack('I4', math.random(0, LARGEST)) end; local s = table.concat(p); \
+  for k = tonumber(ARGV[1]), tonumber(ARGV[2]) do local o = k * 7919 % 65000; \
+  redis.call('SET', string.format('key:%012d', k), string.sub(s, o, o + 479)) end"
+for i in $(seq 0 $((FILLS - 1))); do
+  redis-cli -p 6399 eval "$fill" 0 $((i * BATCH)) $((i * BATCH + BATCH - 1)) >/dev/null
+done
+use="math.randomseed(tonumber(ARGV[1])); for i = 1, READS do \
+  local k = string.format('key:%012d', math.floor(FILLS * BATCH * math.random() ^ 4)); \
+  if i % 4 == 0 then redis.call('SETRANGE', k, 100, ARGV[1]) else redis.call('GET', k) end end"
+for i in $(seq 1 CALLS); do redis-cli -p 6399 eval "$use" 0 $i >/dev/null; done
 """
+
+
+def redis(fills: int, batch: int, calls: int, reads: int, largest: int) -> str:
+    """``fills * batch`` keys of 480 bytes, then ``calls * reads`` skewed reads, each fourth of them a write.
+
+    largest: of the random numbers of 32 bits that values are made of, which is how well they compress.
+    """
+    return _fill_in(_REDIS, fills=fills, batch=batch, calls=calls, reads=reads, largest=largest)
+
 
 POSTGRES = r"""
 set -e
 export PATH=/usr/lib/postgresql/15/bin:$PATH PGHOST=/tmp PGPORT=6432
-dir=$(mktemp -d /var/tmp/tmemlab-pg.XXXXXX); chown postgres "$dir"
+dir=$(mktemp -d /var/tmp/tmemlab-pg.XXXXXX); chown postgres "$dir"; chmod 755 "$dir"
 as() { runuser -u postgres -- env PATH="$PATH" PGHOST=/tmp PGPORT=6432 "$@"; }
 trap 'as pg_ctl -D "$dir/d" -m immediate stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 as initdb -D "$dir/d" -A trust >/dev/null
@@ -50,19 +133,19 @@ as psql -q bench -c "create extension pgcrypto" -c "create unlogged table t as s
 as pgbench -i -q -s 4 bench >/dev/null 2>&1
 as psql -q -t bench -c "create extension pg_prewarm" -c "select pg_prewarm('t')" >/dev/null
 printf '%s\n' '\set i random_zipfian(1, 700000, 1.05)' 'select a from t where i = :i;' > "$dir/z.sql"
-chmod 755 "$dir"
-as pgbench -n -c 4 -T 10 -f "$dir/z.sql" bench >/dev/null
-as pgbench -n -c 4 -T 6 bench >/dev/null
+chmod 644 "$dir/z.sql"
+as pgbench -n -c 4 -t 6000 --random-seed=5 -f "$dir/z.sql" bench >/dev/null
+as pgbench -n -c 4 -t 500 --random-seed=5 bench >/dev/null
 """
 
 GCC = r"""
 set -e
 dir=$(mktemp -d /var/tmp/tmemlab-gcc.XXXXXX); trap 'rm -rf "$dir"' EXIT
-python3 - "$dir" <<'END'
+PYTHON - "$dir" <<'END'
 import random, sys
 random.seed(5)
 with open(sys.argv[1] + "/big.c", "w") as out:
-    for f in range(14000):
+    for f in range(9000):
         table = ", ".join(str(random.randrange(10**6)) for _ in range(8))
         out.write(f"int f{f}(int a, int b) {{ int x = a; int t[8] = {{{table}}};\n")
         for s in range(random.randrange(6, 20)):
@@ -71,63 +154,23 @@ with open(sys.argv[1] + "/big.c", "w") as out:
             out.write(f" else x = f{random.randrange(f + 1)}(b, x - {s});\n")
         out.write("  return x; }\n")
 END
-timeout 45 gcc -O1 -g -fno-inline -c -o "$dir/big.o" "$dir/big.c" || true
+gcc -O1 -g -fno-inline -c -o "$dir/big.o" "$dir/big.c"
 """
 
-SQLITE = r"""
-timeout 40 sqlite3 :memory: <<'END' || true
-pragma temp_store=memory;
-create table item(id integer primary key, customer integer, note blob);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 2600000)
-insert into item select i, abs(random()) % 60000, randomblob(150) || hex(randomblob(30)) from n;
-with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 40000)
-select sum(length(note)) from n join item on item.id = 2200000 + k % 300000;
-with recursive n(i, k) as (select 1, 17 union all select i + 1, (k * 48271) % 2147483647 from n where i < 60000)
-select sum(length(note)) from n join item on item.id = 1 + k % 2600000;
-select count(*), sum(length(note)) from item where id between 100000 and 1100000;
-END
-"""
-
-STRESS = "exec timeout 44 stress-ng --timeout 24 --quiet"
-STRESS_QSORT = f"{STRESS} --qsort 30 --qsort-size 4194304"
-STRESS_HEAPSORT = f"{STRESS} --heapsort 26 --heapsort-size 4194304"
-
-NUMPY = r"""
-exec timeout 55 PYTHON - <<'END'
-import time
-import numpy as np
-rng = np.random.default_rng(3)
-data = np.concatenate([rng.random(1 << 21, np.float64).view(np.uint8) for _ in range(38)]).view(np.float64)
-pages = data.reshape(-1, 512)
-hot = rng.permutation(len(pages))
-end = time.monotonic() + 18
-total = 0.0
-while time.monotonic() < end:
-    rank = (rng.random(20000) ** 3 * len(pages)).astype(np.int64)
-    chosen = hot[rank]
-    total += pages[chosen, 7].sum()
-    pages[chosen[::5], 9] += 1.0
-    start = int(rng.integers(0, len(pages) - 4000))
-    total += pages[start : start + 4000].sum()
-END
-"""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A command to be recorded in a memory cgroup of ``memory`` bytes."""
-
-    command: str
-    memory: int
-    packages: tuple[str, ...]
-
+_STRESS = "exec stress-ng --quiet --seed 5"
+_NOTE = "randomblob(150) || hex(randomblob(30))"
 
 PROGRAMS = {
-    "redis": Program(REDIS, 160 * MIB, ("redis-server", "redis-tools")),
+    "redis": Program(redis(24, 50_000, 60, 2000, 2**31 - 2), 160 * MIB, ("redis-server", "redis-tools")),
+    "sqlite": Program(
+        sqlite(3_000_000, _NOTE, 30_000, (2_600_000, 300_000), (100_000, 1_100_000)), 200 * MIB, ("sqlite3",)
+    ),
+    "numpy": Program(numpy(1000, 100, 4000, True), 220 * MIB, ()),
+    "numpy-large": Program(numpy(1800, 80, 4000, True), 320 * MIB, ()),
     "postgres": Program(POSTGRES, 128 * MIB, ("postgresql-15",)),
-    "gcc": Program(GCC, 160 * MIB, ("gcc-12", "python3")),
-    "sqlite": Program(SQLITE, 200 * MIB, ("sqlite3",)),
-    "stress-ng-qsort": Program(STRESS_QSORT, 140 * MIB, ("stress-ng",)),
-    "stress-ng-heapsort": Program(STRESS_HEAPSORT, 120 * MIB, ("stress-ng",)),
-    "numpy": Program(NUMPY, 220 * MIB, ()),
-}  # fmt: skip
+    "gcc": Program(GCC, 120 * MIB, ("gcc-12",)),
+    "heapsort": Program(
+        f"{_STRESS} --heapsort 26 --heapsort-size 4194304 --heapsort-ops 26", 120 * MIB, ("stress-ng",)
+    ),
+    "qsort": Program(f"{_STRESS} --qsort 30 --qsort-size 4194304 --qsort-ops 30", 140 * MIB, ("stress-ng",)),
+}

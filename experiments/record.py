@@ -1,28 +1,24 @@
 """Record programs under zswap configurations: the raw material of hit_rate.py and what_if.py.
 
-    sudo .venv/bin/python experiments/record.py DIR [--program NAME]... [--config NAME]... [--runs 1]
+    sudo .venv/bin/python -m experiments.record DIR [--program NAME]... [--config NAME]... [--runs 1]
 
 Traces go to DIR/PROGRAM/CONFIG-RUN; those that are there are kept. A minute a run.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from fixed import FIXED
-from machine import swap_and_zswap
-from programs import PROGRAMS as TIMED
-from programs import Program
-
 from tmemlab.collect.run import collect
 from tmemlab.collect.session import Options
+from tmemlab.errors import TmemlabError
 
-PROGRAMS = {**TIMED, **{f"fixed-{name}": program for name, program in FIXED.items()}}
+from .machine import swap_and_zswap
+from .programs import PROGRAMS, Program
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,8 @@ CONFIGS = {
     "20": Config(20),
     "20-shrinker": Config(20, shrinker_enabled="Y"),
 }
+
+
 def record(out: Path, program: Program, config: Config) -> None:
     """One run; the trace at ``out``, which is made."""
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -67,18 +65,25 @@ def record(out: Path, program: Program, config: Config) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--program", action="append", choices=PROGRAMS)
-    parser.add_argument("--config", action="append", choices=CONFIGS)
-    parser.add_argument("--runs", type=int, default=1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the traces are left")
+    parser.add_argument("--program", action="append", choices=PROGRAMS, help="may be repeated (all)")
+    parser.add_argument("--config", action="append", choices=CONFIGS, help="may be repeated (all)")
+    parser.add_argument("--runs", type=int, default=1, help="of each (1)")
     options = parser.parse_args()
-    for run in range(options.runs):
-        for config in options.config or CONFIGS:
-            for program in options.program or PROGRAMS:
-                out = options.directory / program / f"{config}-{run}"
-                if not (out / "manifest.json").exists():
-                    record(out, PROGRAMS[program], CONFIGS[config])
+    if os.geteuid():
+        parser.exit(3, "error: changing zswap and recording need root: run it with sudo\n")
+    try:
+        for run in range(options.runs):
+            for config in options.config or CONFIGS:
+                for program in options.program or PROGRAMS:
+                    out = options.folder / program / f"{config}-{run}"
+                    if not (out / "manifest.json").exists():
+                        record(out, PROGRAMS[program], CONFIGS[config])
+    except TmemlabError as error:
+        parser.exit(error.exit_code, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted: the machine is as it was, and the runs that ended are kept\n")
 
 
 if __name__ == "__main__":

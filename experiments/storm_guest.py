@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.guest.kernel import GuestKernel, prepare
+from tests.guest.kernel import GuestKernel, lacking, prepare
 from tests.guest.machine import GuestError, run
 
 MEMORY_MIB = 512
@@ -139,6 +139,8 @@ def main() -> None:
     chosen = [cell for cell in cells() if wanted.only in cell.name]
     if not chosen:
         parser.error(f"no cell's name contains {wanted.only}; one is {cells()[0].name}")
+    if missing := lacking():
+        parser.exit(3, f"error: {missing}\n")
     kernels = {version: prepare(version) for version in sorted({cell.kernel for cell in chosen})}
     ends = time.monotonic() + 60 * wanted.minutes
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,6 +1,6 @@
 """Recorded under one configuration, predicted for another, and that other run for real: results/what_if.parquet.
 
-    .venv/bin/python experiments/what_if.py DIR
+    .venv/bin/python -m experiments.what_if DIR [--out FILE.parquet]
 
 Every recorded run of a program is replayed under every configuration that the program was recorded with, and
 compared with each run of that. A prediction takes the recording and the other configuration's settings, and
@@ -10,26 +10,21 @@ runs of one configuration are.
 """
 
 import statistics
-import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from record import CONFIGS, Config
-
+from tmemlab.datasets.read import Trace
 from tmemlab.policies.interface import Policy
 from tmemlab.replay.host import build_host
 from tmemlab.replay.prepare import Columns, prepare
 from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy, shrinker_works, worker_times
 from tmemlab.replay.score import StormPlan, score
-from tmemlab.replay.validate import Trace, measured
+from tmemlab.replay.validate import measured
 
-RESULTS = Path(__file__).resolve().parent / "results"
+from .record import CONFIGS, Config
+from .recordings import Runs, configuration, judge
+
 COUNTS = ("hit_rate", "stores_accepted", "stores_rejected", "written_back")
 
 Times = dict[str, float]
@@ -70,37 +65,38 @@ def predict(trace: Trace, columns: Columns, wanted: Config, others: Times) -> di
     return dict(zip(COUNTS, counts, strict=True))
 
 
-def main() -> None:
-    opened = {
-        (manifest.parent.parent.name, manifest.parent.name): Trace.open(manifest.parent)
-        for manifest in sorted(Path(sys.argv[1]).glob("*/*/manifest.json"))
-    }
+def rows_of(runs: Runs) -> list[dict[str, Any]]:
+    """A row for each recording, configuration and run of that."""
+    opened = {key: Trace.open(path) for key, path in runs.items()}
     times = {key: times_of(trace) for key, trace in opened.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for program in sorted({program for program, _ in opened}):
-        runs = {name: trace for (of, name), trace in opened.items() if of == program}
-        prepared = {name: prepare(trace) for name, trace in runs.items()}
-        truth = {name: measured(trace, prepared[name]) for name, trace in runs.items()}
+        own = {run: trace for (of, run), trace in opened.items() if of == program}
         others = medians([found for (of, _), found in times.items() if of != program])
-        for a, trace in runs.items():
-            for config in sorted({name.rpartition("-")[0] for name in runs}):
-                guess = predict(trace, prepared[a], CONFIGS[config], others)
-                for b in (name for name in runs if name.rpartition("-")[0] == config):
-                    row: dict[str, Any] = {"program": program, "recorded": a, "real": b, "self": a == b}
-                    row |= {f"predicted_{key}": float(value) for key, value in guess.items()}
-                    row |= {f"measured_{key}": float(truth[b][key] or 0) for key in COUNTS}
-                    row["seconds"] = runs[b].manifest.duration_ns / 1e9
-                    rows.append(row)
-        show([row for row in rows if row["program"] == program])
-    RESULTS.mkdir(exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), RESULTS / "what_if.parquet", compression="zstd")
+        of_program = list(_predictions(program, own, others))
+        show(of_program)
+        rows += of_program
+    return rows
+
+
+def _predictions(program: str, runs: dict[str, Trace], others: Times) -> Iterator[dict[str, Any]]:
+    prepared = {run: prepare(trace) for run, trace in runs.items()}
+    truth = {run: measured(trace, prepared[run]) for run, trace in runs.items()}
+    for a, trace in runs.items():
+        for config in sorted({configuration(run) for run in runs}):
+            guess = predict(trace, prepared[a], CONFIGS[config], others)
+            for b in (run for run in runs if configuration(run) == config):
+                row: dict[str, Any] = {"program": program, "recorded": a, "real": b, "self": a == b}
+                row |= {f"predicted_{key}": float(value) for key, value in guess.items()}
+                row |= {f"measured_{key}": float(truth[b][key] or 0) for key in COUNTS}
+                yield row | {"seconds": runs[b].manifest.duration_ns / 1e9}
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """A line of the page for each pair of configurations: means over all runs of both."""
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        key = row["recorded"].rpartition("-")[0], row["real"].rpartition("-")[0]
+        key = configuration(row["recorded"]), configuration(row["real"])
         pairs.setdefault(key, []).append(row)
     for (a, b), found in pairs.items():
         if a == b:
@@ -115,4 +111,4 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    judge(__doc__, "what_if.parquet", rows_of)

@@ -12,7 +12,7 @@ from ..datasets.schema import Flag, Op, Where
 from ..policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
 from ..policies.mechanics import free_pages, leave_pool
 from ..policies.world import prefetch_page
-from .engine import follow_samples, forget, relieve, swap_in, swap_out
+from .moves import follow_samples, forget, relieve, swap_in, swap_out
 from .resident import (
     AHEAD,
     AHEAD_HITS,

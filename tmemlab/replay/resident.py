@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..policies.interface import ABSENT, RESIDENT
 from ..policies.mechanics import free_pages
-from .engine import swap_out
+from .moves import swap_out
 
 # isort: split
 from numba import njit

@@ -18,7 +18,7 @@ import numpy as np
 from ..datasets.schema import Where
 from ..policies.interface import HOOK_TYPE, WORLD
 from ..policies.mechanics import free_pages
-from .engine import swap_out
+from .moves import swap_out
 
 # isort: split
 from numba import njit, types

@@ -20,8 +20,8 @@ from ..policies.interface import (
 from ..policies.layout import KEPT, LEVEL
 from ..policies.stores import make_lists, send_down
 from ..policies.zspages import GROUPS, make_heads
-from .engine import follow_samples, swap_out
 from .host import Host
+from .moves import follow_samples, swap_out
 from .prepare import Columns
 from .stack import Stack
 from .zpool import tables
