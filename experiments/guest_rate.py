@@ -85,7 +85,8 @@ def boot(config: Config, kernel: GuestKernel, wanted: dict[str, Path], scratch: 
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f".{path.name}")
         shutil.rmtree(made, ignore_errors=True)
-        manifest = convert(share / name, made)
+        command = {"argv": ["bash", "-c", name], "memory_limit": PROGRAMS[name].memory, "exit_code": 0}
+        manifest = convert(share / name, made, extra={"command": command})
         made.rename(path)
         print(
             f"{config.name} {name}: {manifest.duration_ns / 1e9:.0f} s, {manifest.events.stores:,} stores, "

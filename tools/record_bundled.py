@@ -1,7 +1,8 @@
 """Record the bundled traces again: real programs under a memory limit, on the running kernel.
 
-    sudo .venv/bin/python tools/record_bundled.py redis-zswap
-    sudo .venv/bin/python tools/record_bundled.py sqlite-limit
+    sudo .venv/bin/python -m tools.record_bundled redis-zswap
+    sudo .venv/bin/python -m tools.record_bundled redis-limit
+    sudo .venv/bin/python -m tools.record_bundled sqlite-limit
 
 Needs root, an otherwise idle host, and the packages redis-server and sqlite3. Makes a swap file under /var/tmp,
 switches zswap on for the time, and restores both. What it records goes to tmemlab/datasets/bundled/NAME, in place
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.programs import PROGRAMS
 from tmemlab.collect.run import collect
 from tmemlab.collect.session import Options
 
@@ -91,6 +93,12 @@ RECIPES = {
         "reads and writes (rank ~ uniform^4, one in four a write), overwrites, uniform reads, with pauses; 92 MiB "
         "of memory, zswap with a pool that never fills",
     ),
+    "redis-limit": Recipe(
+        ["bash", "-c", PROGRAMS["redis"].command], 160 << 20, 1, ["redis-server", "redis-tools"],
+        "redis-server filled by scripts with 1.2 million keys of 480 bytes, then 120,000 skewed reads (rank ~ "
+        "uniform^4), one in four a write; 160 MiB of memory, zswap limited to 1 % of RAM, so that it rejects and "
+        "writes back; each run of its worker is in the trace",
+    ),
     "sqlite-limit": Recipe(
         ["bash", "-c", SQLITE], 300 << 20, 1, ["sqlite3"],
         "sqlite3 building a table of 3.1 million rows in memory, then a range scan, skewed and uniform point "
@@ -149,7 +157,7 @@ def record(name: str, recipe: Recipe) -> None:
         "how": recipe.story,
         "program": " | ".join(recipe.command),
         "packages": [line for line in versions if line],
-        "script": f"tools/record_bundled.py {name}",
+        "script": f"python -m tools.record_bundled {name}",
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "removed": "host paths, process ids, kernel build suffix, names of other cgroups",
     }

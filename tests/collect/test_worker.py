@@ -80,3 +80,11 @@ def test_a_kernel_that_hides_its_worker_is_told_why(
     assert why in reason
     assert bool(reason) != bool(macros)
     assert not macros or macros == {"HAVE_WORKER": 1, "OFF_WORK_FUNC": 24, "WORKER_FUNCTION": 7}
+
+
+def test_each_run_is_three_rows_of_the_pressure_table() -> None:
+    table = worker.run_rows(runs((100, 120, 210, 0), (150, 213, 300, 9)), 50_000, 290_000, True)
+    rows = [(row["t"], row["kind"], row["pages"]) for row in table.to_pylist()]
+    assert rows == [(50_000, 6, None), (70_000, 7, None), (100_000, 6, None), (160_000, 8, 0), (163_000, 7, None),
+                    (240_000, 8, 9)]  # fmt: skip
+    assert worker.run_rows(runs((100, 120, 210, 4)), 0, 10**6, False)["pages"].null_count == 3

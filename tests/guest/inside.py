@@ -68,7 +68,9 @@ def record(recording: dict[str, Any], share: Path) -> dict[str, Any]:
             probe_set=recording["probe_set"], content_share=recording.get("contents", 0.0),
             sample_pages=recording.get("share"), command_name=recording.get("comm"),
         )  # fmt: skip
-        with Session(spool, options, find_hierarchy()) as session:
+        session = Session(spool, options, find_hierarchy())
+        session.usage_file = group.usage_file
+        with session:
             attached = time.monotonic()
             before = counters()
             shell(recording.get("before", ":"))

@@ -50,6 +50,11 @@ def _print(result: Any) -> None:
             share,
         )
     console.print(table)
+    worker = "after the times among the settings"
+    if result.worker_runs:
+        worker = f"in the {format_count(result.worker_runs)} runs that the kernel gave it"
+    if result.policy.follows_runs:
+        console.print(f"\nzswap's worker ran {worker}")
     console.print(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
     if result.pool_error is not None:
         mean, rms = format_share(result.pool_error), format_share(result.pool_rms)
@@ -65,14 +70,18 @@ def _print(result: Any) -> None:
 @click.argument("trace", type=TracePath())
 @click.option("-p", "--policy", metavar="NAME[:key=value,...]",
               help="Judge this policy instead of the recorded settings.")  # fmt: skip
+@click.option("--worker", type=click.Choice(["recorded", "times"]), default="recorded", show_default=True,
+              help="When zswap's worker runs: when it ran on the recorded host, where the trace has that and no "
+              "policy is named; or after the policy's own times, as in 'tmemlab replay'.")  # fmt: skip
 @fail_if_option
 @json_option
-def command(trace: Path, policy: str | None, fail_if: tuple[str, ...], json_file: str | None) -> None:
+def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ...], json_file: str | None) -> None:
     """Replay TRACE under the settings that its host had, and compare with what the kernel did.
 
     \b
     tmemlab validate /tmp/trace
     tmemlab validate redis-zswap
+    tmemlab validate /tmp/trace --worker times
     tmemlab validate /tmp/trace --json -
     """
     from contextlib import nullcontext
@@ -87,7 +96,7 @@ def command(trace: Path, policy: str | None, fail_if: tuple[str, ...], json_file
 
         status = Console(stderr=True).status("replaying under the recorded settings (the first run compiles)")
     with status:
-        result = validate(trace, parse_policy(policy) if policy else None)
+        result = validate(trace, parse_policy(policy) if policy else None, worker == "recorded")
     if json_file:
         write_json(result.as_json(), json_file)
     if json_file != "-":

@@ -97,6 +97,14 @@ class Namer:
                 self.limits[number] = limit if limit is not None and limit < 1 << 60 else None
 
 
+def reclaim_of(directory: Path) -> dict[str, int]:
+    """Pages that reclaim has ``scanned`` and ``reclaimed`` in a cgroup; empty on version 1, which does not say."""
+    rows = dict(line.split() for line in (read_text(directory / "memory.stat") or "").splitlines())
+    if "pgscan" not in rows or "pgsteal" not in rows:
+        return {}
+    return {"scanned": int(rows["pgscan"]), "reclaimed": int(rows["pgsteal"])}
+
+
 class OwnCgroup:
     """A memory cgroup of ours for one command, removed at the end, or by a guard when we are killed.
 

@@ -17,6 +17,7 @@ from ..errors import TraceError
 from . import manifest as manifests
 from .records import SWAP_TYPE_SHIFT, Kind, Records
 from .spool import Frame, SpoolReader
+from .worker import run_rows
 
 CHUNK = 1 << 18
 _HOLD_NS = 1_000_000_000
@@ -205,8 +206,11 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
             pressure.append(_pressure(chunk, t))
         order = order[:count]
         writer.write_table("pages", _pages(state, order))
-        for table in pressure:
-            writer.write_table("pressure", table)
+        if spool.worker_runs and count:
+            runs, counts_pages = manifests.worker_runs(spool)
+            pressure.append(run_rows(runs, began, ended, counts_pages))
+        if pressure:
+            writer.write_table("pressure", pa.concat_tables(pressure).sort_by("t"))
         samples = [row for row in spool.samples if row["t"] <= max(ended, began)]
         table = _samples(samples, began)
         share = spool.start.get("choice", {}).get("share")

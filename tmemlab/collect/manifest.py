@@ -17,7 +17,7 @@ from ..datasets.manifest import (
     SwapDevice,
 )
 from ..datasets.schema import VMSTAT_COUNTERS
-from .records import RECORD
+from .records import RECORD, Records
 from .worker import worker_times
 
 STORE_NAMES = ("zswpout", "pswpout", "swpout_zero")
@@ -103,6 +103,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
             "identity": _identity(state, tally),
             **({"probed_functions": start["symbols"]} if start.get("symbols") else {}),
             **_worker(spool),
+            **({"reclaim": end["reclaim"]} if end and end.get("reclaim") else {}),
             **({"command": extra["command"]} if "command" in extra else {}),
         },
     )
@@ -174,17 +175,19 @@ def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> Clen
     return ClenMethod(method, start["compressor"] or "lz4", sampled, note, counts)
 
 
-def _worker(spool: Any) -> dict[str, Any]:
-    """The times of zswap's worker; absent where it could not be watched."""
+def worker_runs(spool: Any) -> tuple[Records, bool]:
+    """Records of zswap's worker's runs within the capture, and whether they know what was written."""
     start, end = spool.start, spool.end
-    if not start.get("worker_seen"):
-        return {}
     runs = np.concatenate([np.zeros(0, RECORD), *spool.worker_runs])
     last = end["ended_ns"] if end else spool.last_t
-    runs = runs[(runs["address"] >= start["began_ns"]) & (runs["t"] <= last)]
     # Function probes tell a writeback by the page's slot, and not whose work it was.
     counts_pages = start["probe_set"]["name"] == "tracepoint" and "zswpwb" in start["cut"]["vmstat"]
-    return {"zswap_worker": worker_times(runs, counts_pages)}
+    return runs[(runs["address"] >= start["began_ns"]) & (runs["t"] <= last)], counts_pages
+
+
+def _worker(spool: Any) -> dict[str, Any]:
+    """The times of zswap's worker; absent where it could not be watched."""
+    return {"zswap_worker": worker_times(*worker_runs(spool))} if spool.start.get("worker_seen") else {}
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:

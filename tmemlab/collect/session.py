@@ -292,6 +292,7 @@ class Session:
                 "zram": host.zram_settings(),
                 "contents": {"sampled": self.progress.contents, "seconds": self.contents_cpu_s},
                 "cgroups": self._cgroup_rows(),
+                "reclaim": cgroups.reclaim_of(self.usage_file.parent) if self.usage_file else {},
             },
         )
         self._spool.close()

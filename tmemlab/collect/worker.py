@@ -1,12 +1,16 @@
 """How zswap's worker fares: how long it waits for a CPU, how long it takes, what it writes back.
 
 It enforces the pool's limit, and stores are rejected meanwhile, so that these times decide the hit rate of a pool
-at its limit. The programs see its runs through the workqueue's tracepoints (bpf/worker.h); what a replay needs of
-them goes into the manifest as ``zswap_worker``.
+at its limit. The programs see its runs through the workqueue's tracepoints (bpf/worker.h); each goes into the
+trace's pressure table, and their means into the manifest as ``zswap_worker``.
 """
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from ..datasets.schema import PRESSURE, Pressure
 from .btf import KernelTypes
 from .probes.tracepoint import missing_tracepoints
 from .records import Records
@@ -77,3 +81,20 @@ def worker_times(runs: Records, counts_pages: bool) -> dict[str, float | int]:
         beyond = length_us[~idle] - VISITS * found["visit_us"]
         found["page_us"] = max(float(beyond.sum()), 0.0) / int(written.sum())
     return found
+
+
+def run_rows(runs: Records, began_ns: int, ended_ns: int, counts_pages: bool) -> pa.Table:
+    """Three rows of the pressure table for each run: asked for, begun, ended; in the order of time."""
+    stamps = [runs["address"].astype(np.int64) - runs["latency"], runs["address"], runs["t"]]
+    kinds = (Pressure.WORKER_QUEUED, Pressure.WORKER_BEGIN, Pressure.WORKER_END)
+    t = np.concatenate([stamp.astype(np.int64) for stamp in stamps]) - began_ns
+    kind = np.repeat(np.array(kinds, np.uint8), len(runs))
+    pages = np.concatenate([np.zeros(2 * len(runs), np.int64), runs["folio"].astype(np.int64)])
+    order = np.argsort(t, kind="stable")
+    nobody = pa.array(np.zeros(len(t), np.uint16))
+    unknown = (kind != Pressure.WORKER_END) | (not counts_pages)
+    columns: list[Any] = [
+        pa.array(np.clip(t[order], 0, ended_ns - began_ns)), pa.array(kind[order]), nobody, nobody,
+        pa.array(pages[order], mask=unknown[order]),
+    ]  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=PRESSURE)

@@ -69,6 +69,11 @@ class Pressure(IntEnum):
     OOM_KILL = 4
     WRITEBACK = 5
     """The pool, zswap's or zram's, wrote its copy of a slot to its backing store."""
+    WORKER_QUEUED = 6
+    """A rejected store asked for zswap's worker, which nobody had yet. Cgroup and task of these three are 0."""
+    WORKER_BEGIN = 7
+    WORKER_END = 8
+    """``pages`` is what the run wrote back, where that is known."""
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:
@@ -104,7 +109,8 @@ PRESSURE = pa.schema(
         _required("kind", pa.uint8()),  # Pressure
         _required("cgroup", pa.uint16()),
         _required("task", pa.uint16()),
-        # Reclaimed (direct reclaim end), rss of the victim (OOM kill); the slot as in events (writeback).
+        # Reclaimed (direct reclaim end), rss of the victim (OOM kill); the slot as in events (writeback); written
+        # (worker end).
         pa.field("pages", pa.int64()),
     ]
 )

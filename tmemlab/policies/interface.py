@@ -195,6 +195,8 @@ class Policy:
     """Can also run an access trace: its order is meaningful without stores and loads."""
     dirties: ClassVar[bool] = False
     """A page that a load took out of the pool counts as written: it is stored again when it leaves RAM."""
+    follows_runs: ClassVar[bool] = False
+    """Its worker can run when the recorded kernel's did: ``w.runs``, where a replay is given them."""
     synchronous: ClassVar[bool] = False
     """A swap device that answers at once, as zram does: the kernel reads nothing ahead from it."""
     store: ClassVar[Hook]

@@ -88,6 +88,9 @@ LEVEL = np.dtype(
 KEPT = np.dtype([("prev", "i4"), ("next", "i4"), ("size", "u2"), ("level", "u1")], align=True)
 """A page in a backing store. Lists of their own: a policy may remember on one of its lists a page that is here."""
 
+RUN = np.dtype([("asked", "i8"), ("began", "i8"), ("ended", "i8"), ("pages", "i8")], align=True)
+"""A run of the recorded kernel's writeback worker: ns since the trace began; pages written, -1 where not known."""
+
 HOST = np.dtype(
     [
         # the clock, ns since the trace began

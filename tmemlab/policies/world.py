@@ -21,7 +21,7 @@ from numba.extending import (
     unbox,
 )
 
-from .layout import HOST, KEPT, LEVEL, PAGE, SIZE_CLASS, ZSPAGE
+from .layout import HOST, KEPT, LEVEL, PAGE, RUN, SIZE_CLASS, ZSPAGE
 
 _PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
 _FRAMES_ADDRESS, _ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 14, 16, ZSPAGE.itemsize
@@ -38,6 +38,7 @@ FIELDS = {
     "zspages": ZSPAGE,
     "levels": LEVEL,
     "kept": KEPT,
+    "runs": RUN,
 }
 """The arrays of a World in the order of its table."""
 
@@ -58,6 +59,7 @@ class World:
         zspages: npt.NDArray[Any],
         levels: npt.NDArray[Any],
         kept: npt.NDArray[Any],
+        runs: npt.NDArray[Any],
     ) -> None:
         self.host = host.view(np.recarray)[0]
         """Record of HOST."""
@@ -81,8 +83,10 @@ class World:
         """Records of LEVEL: the backing stores from top to bottom, without the pool."""
         self.kept = kept
         """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
+        self.runs = runs
+        """Records of RUN in their order; empty where the policy's worker keeps times of its own."""
         arrays: tuple[npt.NDArray[Any], ...] = (
-            host, pages, classes, class_of, p, own, lengths, frames, zspages, levels, kept,
+            host, pages, classes, class_of, p, own, lengths, frames, zspages, levels, kept, runs,
         )  # fmt: skip
         for array, dtype in zip(arrays, FIELDS.values(), strict=True):
             if array.dtype != dtype or not array.flags.c_contiguous:

@@ -22,6 +22,8 @@ _COPY_STAYS = int(Flag.COPY_STAYS)
 _ZERO, _POOL, _DISK = int(Where.ZERO), int(Where.POOL), int(Where.DISK)
 _NO_CLEN = NO_CLEN
 _KNUTH = 2654435761
+_ENOUGH = 100
+"""Lengths to draw from, for their distribution to be worth more than that of all."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,13 @@ def _survey(
 
 
 @njit(cache=True, nogil=True)
-def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: Any) -> None:
+def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: Any, turned_away: Any) -> None:
     """Give every event a length.
 
     A measured length holds for the page from where it was measured, backwards to the store it belongs to
     and forwards until the next one; other pages draw from ``known`` (sorted) by a hash of their id, so
-    that a page keeps its length and the distribution is kept.
+    that a page keeps its length and the distribution is kept. Pages that the kernel's pool did not take draw from
+    ``turned_away``: before Linux 6.15 they are those that do not compress.
     """
     length_of = np.full(pages, _NO_CLEN, np.uint16)
     for i in range(op.shape[0] - 1, -1, -1):  # backwards: a load tells the length of the store before it
@@ -107,13 +110,15 @@ def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: 
             length_of[p] = clen[i]
         elif length_of[p] != _NO_CLEN and op[i] == _STORE:
             clen[i] = length_of[p]
-    for p in range(pages):
-        length_of[p] = known[((p * _KNUTH) & 0xFFFFFFFF) * known.shape[0] >> 32]
+    length_of[:] = _NO_CLEN
     for i in range(op.shape[0]):
         p = page[i]
         if op[i] == _STORE and where[i] == _ZERO:
             clen[i] = 0
         elif clen[i] == _NO_CLEN:
+            if length_of[p] == _NO_CLEN:
+                drawn = turned_away if op[i] == _STORE and where[i] != _POOL else known
+                length_of[p] = drawn[((p * _KNUTH) & 0xFFFFFFFF) * drawn.shape[0] >> 32]
             clen[i] = length_of[p]
         else:
             length_of[p] = clen[i]
@@ -134,19 +139,25 @@ def next_loads(op: Any, page: Any, pages: int) -> Any:
     return result
 
 
+def _sample(clen: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """At most 65536 of the lengths that were measured, sorted."""
+    known = clen[:: max(len(clen) >> 20, 1)]
+    known = known[(known != NO_CLEN) & (known != 0)]
+    if not len(known):
+        known = clen[(clen != NO_CLEN) & (clen != 0)]
+    if len(known) > 65536:
+        known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
+    return np.sort(known)
+
+
 def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], str]:
     """Sorted lengths to draw from, and how they were obtained.
 
     Raises TraceError where nothing in the trace tells how well its pages compress.
     """
-    known = clen[:: max(len(clen) >> 20, 1)]
-    known = known[(known != NO_CLEN) & (known != 0)]
-    if not len(known):
-        known = clen[(clen != NO_CLEN) & (clen != 0)]
+    known = _sample(clen)
     if len(known):
-        if len(known) > 65536:
-            known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
-        return np.sort(known), trace.manifest.clen.method
+        return known, trace.manifest.clen.method
     samples = trace.table("samples")
     pool = samples["pool_bytes"].drop_null().to_numpy()
     stored = samples["pool_stored_bytes"].drop_null().to_numpy()
@@ -196,7 +207,8 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
     known, source = measured_lengths(trace, clen)
     if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
-        _fill_lengths(op, page, where, clen, pages, known)
+        turned_away = _sample(clen[(op == _STORE) & ((where == Where.REJECTED) | (where == Where.DISK))])
+        _fill_lengths(op, page, where, clen, pages, known, turned_away if len(turned_away) >= _ENOUGH else known)
     return Columns(
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,

@@ -98,6 +98,9 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
     limit = command.get("memory_limit") if isinstance(command, dict) else None
     if "inactive_pages" in known and isinstance(limit, int) and limit >= PAGE_SIZE:
         values["inactive_pages"] = max(inactive_pages(limit), 1)
+    reclaim = manifest.extra.get("reclaim")
+    if "reclaimed_share" in known and isinstance(reclaim, dict) and reclaim.get("scanned"):
+        values["reclaimed_share"] = min(max(reclaim["reclaimed"] / reclaim["scanned"], 0.001), 1.0)
     return kind(**values)
 
 

@@ -151,11 +151,13 @@ def score(
     stack: Stack | None = None,
     closed: Closed | None = None,
     calls: Profile | None = None,
+    runs: npt.NDArray[Any] | None = None,
 ) -> Score:
     """Replay the whole trace through one policy, in front of one disk or of a stack of backing stores.
 
     next_load: from :func:`.prepare.next_loads`, for a policy with ``needs_future``. closed: run a resident
-    set in front of the pool. calls: price the calls into the pool's owner. Storms are skipped for a plain
+    set in front of the pool. calls: price the calls into the pool's owner. runs: of the recorded kernel's worker
+    (given.py), for a policy that follows them. Storms are skipped for a plain
     cache, which has no host. Raises TmemlabError soon after ``cancelled`` is set.
     """
     cache = columns.kind == "access" and closed is None
@@ -166,7 +168,7 @@ def score(
         in_samples = int(np.minimum(host.anonymous, host.balance[:, 3]).max())
         most = host.ram if closed and columns.kind == "access" else in_samples
     future = next_load if next_load is not None and policy.needs_future else np.zeros(0, np.int64)
-    state = State.at_start(columns, host, policy, most, stack, cache)
+    state = State.at_start(columns, host, policy, most, stack, cache, runs)
     run = Run(columns, host, policy, state, future, keep_found or calls is not None)
     loop = make_loop(run, closed)
     storms = _Storms(run, moments, most, plan, stack) if len(moments) else None

@@ -12,6 +12,7 @@ from ..datasets.schema import Op, Pressure, Where
 from ..errors import TraceError
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE
+from .given import worker_runs
 from .host import Host, build_host
 from .prepare import Columns, prepare
 from .recorded import recorded_policy, slot_device, zram_devices
@@ -38,6 +39,8 @@ class Validation:
     """Mean over the samples of |predicted - measured| pool, as a share of the mean measured pool."""
     pool_rms: float | None
     """Root of the mean over the samples of (predicted - measured)^2, as a share of the mean measured pool."""
+    worker_runs: int
+    """Runs of zswap's worker that the replay took from the recording; 0: it ran by the policy's times."""
 
     @property
     def error(self) -> dict[str, float | None]:
@@ -62,6 +65,7 @@ class Validation:
             "stores_confusion": self.stores_confusion,
             "pool_error": self.pool_error,
             "pool_rms": self.pool_rms,
+            "worker_runs": self.worker_runs,
         }
 
 
@@ -134,9 +138,11 @@ def _confusion(chosen: Any, where: Any, found: Any) -> dict[str, dict[str, int]]
     }
 
 
-def validate(path: Path | str, policy: Policy | None = None) -> Validation:
+def validate(path: Path | str, policy: Policy | None = None, follow_worker: bool = True) -> Validation:
     """Replay the trace at ``path`` under its recorded settings (or ``policy``) and compare with the kernel.
 
+    follow_worker: zswap's worker runs when it ran on the recorded host, where the trace tells and no policy is
+    named; otherwise after the policy's own times, those of the recording's manifest if it has them.
     Raises TraceError for an incomplete or an access trace: there is nothing exact to compare with.
     """
     trace = Trace.open(path)
@@ -144,9 +150,11 @@ def validate(path: Path | str, policy: Policy | None = None) -> Validation:
         raise TraceError(f"{path} is an access trace: no kernel decided anything in it")
     if not trace.manifest.certificate.complete:
         raise TraceError(f"{path} is incomplete, so the kernel's counters cannot be compared: record again")
+    follow_worker &= policy is None
     policy = policy or recorded_policy(trace.manifest)
     host, columns = build_host(trace), prepare(trace)
-    row = score(columns, host, policy, StormPlan(storms=0), keep_found=True)
+    runs = worker_runs(trace, columns) if follow_worker and policy.follows_runs else None
+    row = score(columns, host, policy, StormPlan(storms=0), keep_found=True, runs=runs)
     truth = trace.column("samples", "pool_bytes")
     both = (truth >= 0) & (row.series[:, 2] >= 0)
     truth, guess = truth[both].astype(np.float64), row.series[both, 2] * PAGE_SIZE
@@ -165,4 +173,5 @@ def validate(path: Path | str, policy: Policy | None = None) -> Validation:
         _confusion(judged & (columns.op == Op.STORE), where, found),
         float(np.abs(guess - truth).mean() / mean) if mean else None,
         float(np.sqrt(((guess - truth) ** 2).mean()) / mean) if mean else None,
+        0 if runs is None else len(runs),
     )

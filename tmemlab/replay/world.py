@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from ..datasets.schema import Where
@@ -17,7 +18,7 @@ from ..policies.interface import (
     Policy,
     World,
 )
-from ..policies.layout import KEPT, LEVEL
+from ..policies.layout import KEPT, LEVEL, RUN
 from ..policies.stores import make_lists, send_down
 from ..policies.zspages import GROUPS, make_heads
 from .host import Host
@@ -43,7 +44,8 @@ class State:
     """A world and the arrays behind it, so that it can be copied into another of the same shape."""
 
     def __init__(
-        self, columns: Columns, host: Host, policy: Policy, storm_pages: int, stack: Stack | None = None
+        self, columns: Columns, host: Host, policy: Policy, storm_pages: int, stack: Stack | None = None,
+        runs: npt.NDArray[Any] | None = None,
     ) -> None:
         total = columns.pages + storm_pages + LISTS
         self.host = np.zeros(1, HOST)
@@ -57,9 +59,10 @@ class State:
         self.zspages = np.zeros(total + len(self.classes) * GROUPS, ZSPAGE)
         self.levels = stack.table() if stack else np.zeros(0, LEVEL)
         self.kept = np.zeros(total + len(self.levels) if stack else 0, KEPT)
+        self.runs = np.zeros(0, RUN) if runs is None else runs
         self.world = World(
             self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
-            self.frames, self.zspages, self.levels, self.kept,
+            self.frames, self.zspages, self.levels, self.kept, self.runs,
         )  # fmt: skip
         h = self.world.host
         h.levels, h.above = len(self.levels), stack.above if stack else 0
@@ -69,19 +72,20 @@ class State:
     def at_start(
         cls, columns: Columns, host: Host, policy: Policy, storm_pages: int,
         stack: Stack | None = None,
-        cache: bool = False,
+        cache: bool = False, runs: npt.NDArray[Any] | None = None,
     ) -> "State":
         """What the trace found: pages already on disk or in the pool when it began.
 
-        cache: the pool is RAM itself, a plain cache for an access trace.
+        cache: the pool is RAM itself, a plain cache for an access trace. runs: records of RUN for a policy that
+        follows them.
         """
-        state = cls(columns, host, policy, storm_pages, stack)
+        state = cls(columns, host, policy, storm_pages, stack, runs)
         h, pages = state.world.host, state.pages
         heads = np.arange(len(pages) - LISTS, len(pages))
         pages["prev"][heads] = pages["next"][heads] = heads
         pages["cgroup"][: columns.pages] = columns.cgroup_of_page
         make_heads(state.world)
-        h.wake = policy.first_wake()
+        h.wake = min([policy.first_wake(), *state.runs["began"][:1].tolist()])
         h.next_load = NEVER
         h.ram = host.ram
         h.watermark_min, h.watermark_low, h.watermark_high = (

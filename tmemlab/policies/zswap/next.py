@@ -5,23 +5,13 @@ from typing import Any
 
 from numba import njit
 
-from ..interface import NEVER, hook, param, register
+from ..interface import hook, param, register
 from ..mechanics import oldest, push_tail, unlink, write_back
 from . import v6_18
-from .v6_18 import (
-    ATTEMPTS,
-    CLOCK,
-    FAILURES,
-    INACTIVE,
-    MAX_RECLAIM_RETRIES,
-    THRESHOLD,
-    VISITS,
-    WORKING,
-    end_run,
-    next_visit,
-)
+from .v6_18 import MAX_RECLAIM_RETRIES, RECLAIMED_SHARE, THRESHOLD
+from .worker import ATTEMPTS, CLOCK, FAILURES, VISITS, end_run, is_due, next_visit, next_wake
 
-WALK = INACTIVE + 1
+WALK = RECLAIMED_SHARE + 1
 
 
 @njit(cache=True)
@@ -52,7 +42,7 @@ def wake(w: Any, page: int) -> int:
     """shrink_worker of 6.18 with longer visits."""
     h, own = w.host, w.own
     now = h.now
-    while own[WORKING] and own[CLOCK] <= now:
+    while is_due(w, now):
         h.now = own[CLOCK]  # its writes are queued at its own time
         if own[VISITS]:
             _visit(w)
@@ -63,7 +53,7 @@ def wake(w: Any, page: int) -> int:
         if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
             end_run(w)
     h.now = now
-    h.wake = own[CLOCK] if own[WORKING] else NEVER
+    h.wake = next_wake(w)
     return 0
 
 

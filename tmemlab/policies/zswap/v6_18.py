@@ -6,12 +6,26 @@ from typing import Any, ClassVar
 
 from numba import njit
 
-from ..interface import ACCEPT, NEVER, REJECT, Policy, hook, param, register
-from ..mechanics import oldest, push_tail, sentinel, unlink, write_back
+from ..interface import ACCEPT, REJECT, Policy, hook, param, register
+from ..mechanics import oldest, push_tail, unlink, write_back
+from .worker import (
+    ATTEMPTS,
+    CLOCK,
+    FAILURES,
+    FULL,
+    REGISTERS,
+    VISITS,
+    end_run,
+    is_due,
+    next_visit,
+    next_wake,
+    queue_worker,
+)
 
-LIMIT, THRESHOLD, SHRINKER, VISIT_NS, PAGE_NS, START_NS, LATE_SHARE, LATE_NS, AGAIN_NS, INACTIVE = range(10)
-FULL, WORKING, CLOCK, FAILURES, ATTEMPTS, CURSOR, DEFERRED, DISK_LOADS = range(8)
-LATE, SCANNED, PASS, PASSED, BEGINS, AGAIN, VISITS = range(8, 15)
+LIMIT, THRESHOLD, SHRINKER = range(3)
+INACTIVE, RECLAIMED_SHARE = 9, 10
+"""Numbers; those between are the worker's (worker.py), and so are the registers before DEFERRED."""
+DEFERRED, DISK_LOADS, SCANNED, PASS, PASSED = range(14, 19)
 
 MAX_RECLAIM_RETRIES = 16
 SWAP_CLUSTER_MAX = 32
@@ -25,37 +39,6 @@ def _second_chance(w: Any, page: int) -> None:
     which = w.pages[page].cgroup % w.host.cgroups
     unlink(w, page)
     push_tail(w, which, page)
-
-
-@njit(cache=True)
-def next_visit(w: Any, walk: int) -> None:
-    """A turn of the loop up to a visit: the next memory cgroup, and how long ``walk`` entries of it will take.
-
-    A cgroup without entries, and the end of the hierarchy, take no time; after either the pool is looked at too,
-    so that a run which finds it below the threshold ends before it has written anything.
-    """
-    h, own = w.host, w.own
-    if own[CURSOR] >= h.cgroups:  # the hierarchy was walked once
-        own[CURSOR] = 0
-        if own[ATTEMPTS] == 0:
-            own[FAILURES] += 1
-        own[ATTEMPTS] = 0
-        return
-    victim, end = oldest(w, own[CURSOR]), sentinel(w, own[CURSOR])
-    own[CURSOR] += 1
-    if victim < 0:
-        return  # -ENOENT: skipped, not counted
-    own[VISITS] = own[CURSOR]
-    for _ in range(walk):
-        own[CLOCK] += int(w.p[VISIT_NS])
-        if not w.pages[victim].mark:
-            own[CLOCK] += int(w.p[PAGE_NS])
-            # A full device queue makes the submitter wait for it.
-            if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
-                own[CLOCK] = h.disk_busy - h.disk_queue_ns
-        victim = w.pages[victim].next
-        if victim == end:
-            break
 
 
 @njit(cache=True)
@@ -137,13 +120,14 @@ def _reclaim(w: Any) -> None:
 
     A charge that does not fit reclaims SWAP_CLUSTER_MAX pages: passes at priorities 12, 11, ..., each over
     (inactive pages >> priority), and after each one the shrinker at that priority [do_try_to_free_pages,
-    shrink_node_memcgs, get_scan_count]. Pages that go to disk count as reclaimed, which is early by a pass.
+    shrink_node_memcgs, get_scan_count]. What was used lately is passed over: a pass gets a share of what it scans.
+    Pages that go to disk count as reclaimed, which is early by a pass.
     """
     own = w.own
     own[SCANNED] += 1
     own[PASSED] += 1
     priority = DEF_PRIORITY - own[PASS]
-    if own[PASSED] < max(int(w.p[INACTIVE]) >> priority, 1):
+    if own[PASSED] < max((int(w.p[INACTIVE]) >> priority) * w.p[RECLAIMED_SHARE], 1.0):
         return
     own[PASSED] = 0
     own[PASS] += 1
@@ -151,49 +135,6 @@ def _reclaim(w: Any) -> None:
         own[SCANNED] = 0
         own[PASS] = 0
     _shrink_slab(w, priority)
-
-
-@njit(cache=True)
-def _wait(w: Any, usual: int) -> None:
-    """A run begins after its usual wait or, every so often, late, because a CPU has other work."""
-    own = w.own
-    own[LATE] += int(w.p[LATE_SHARE] * 1e6)
-    if own[LATE] >= 1_000_000:
-        own[LATE] -= 1_000_000
-        usual = int(w.p[LATE_NS])
-    own[CLOCK] += usual
-    own[BEGINS] = own[CLOCK]
-
-
-@njit(cache=True)
-def _queue_worker(w: Any) -> None:
-    """queue_work(): the worker runs when it gets a CPU, some times much later than others.
-
-    Asked for while it runs, it runs once more [Linux 6.18 kernel/workqueue.c: the work item is pending again from
-    the beginning of a run on, and its worker finds it when the run ends].
-    """
-    h, own = w.host, w.own
-    if own[WORKING]:
-        own[AGAIN] |= h.now >= own[BEGINS]
-        return
-    own[WORKING] = 1
-    own[FAILURES] = 0
-    own[ATTEMPTS] = 0
-    own[CLOCK] = h.now
-    _wait(w, int(w.p[START_NS]))
-    h.wake = own[CLOCK]
-
-
-@njit(cache=True)
-def end_run(w: Any) -> None:
-    """The worker's run is over; the next one follows if a store was rejected meanwhile."""
-    own = w.own
-    own[WORKING] = own[AGAIN]
-    own[FAILURES] = 0
-    own[ATTEMPTS] = 0
-    if own[AGAIN]:
-        own[AGAIN] = 0
-        _wait(w, int(w.p[AGAIN_NS]))
 
 
 @hook
@@ -208,7 +149,7 @@ def store(w: Any, page: int) -> int:
     elif own[FULL] and h.pool_pages <= w.p[THRESHOLD]:
         own[FULL] = 0
     if own[FULL]:
-        _queue_worker(w)
+        queue_worker(w)
         return REJECT
     w.pages[page].mark = 1
     push_tail(w, w.pages[page].cgroup % h.cgroups, page)
@@ -220,7 +161,7 @@ def wake(w: Any, page: int) -> int:
     """shrink_worker, in time: it visits and writes while stores go on and are rejected."""
     h, own = w.host, w.own
     now = h.now
-    while own[WORKING] and own[CLOCK] <= now:
+    while is_due(w, now):
         h.now = own[CLOCK]  # what it writes is queued at its own time, not at that of the next event
         if own[VISITS]:
             _visit(w)
@@ -231,7 +172,7 @@ def wake(w: Any, page: int) -> int:
         if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
             end_run(w)
     h.now = now
-    h.wake = own[CLOCK] if own[WORKING] else NEVER
+    h.wake = next_wake(w)
     return 0
 
 
@@ -287,12 +228,17 @@ class Zswap618(Policy):
         25600, "inactive pages of a cgroup that swaps: the length of its passes of reclaim", unit="pages", low=1,
         high=1 << 32,
     )  # fmt: skip
+    reclaimed_share: float = param(
+        1.0, "share of the pages that reclaim scans which it gets: the others were used lately", low=0.001, high=1
+    )
 
     awake: ClassVar[dict[str, dict[str, Any]]] = {
         "inactive_pages": {"shrinker": "on"},
+        "reclaimed_share": {"shrinker": "on"},
         "worker_late_us": {"worker_late_share": 1.0},
     }
     dirties = True
+    follows_runs = True
     sources = (
         "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
         "Linux 6.18 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan; mm/shrinker.c:do_shrink_slab",
@@ -303,7 +249,7 @@ class Zswap618(Policy):
     pressure = pressure
 
     def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit and threshold in pages; shrinker; the worker's times in ns; inactive pages."""
+        """Limit and threshold in pages; shrinker; the worker's times in ns; inactive pages; share reclaimed."""
         limit = ram_pages * self.max_pool_percent // 100
         return (
             limit,
@@ -316,7 +262,12 @@ class Zswap618(Policy):
             1e3 * self.worker_late_us,
             1e3 * self.worker_again_us,
             float(self.inactive_pages),
+            self.reclaimed_share,
         )
+
+    def registers(self, total_pages: int) -> int:
+        """The worker's and the shrinker's."""
+        return REGISTERS
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Zswap618":
         """The same with ``max_pool_percent`` such that the limit is ``pool_bytes``."""
