@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.factory import make_trace, sample
+from tmemlab.datasets.bundled import bundled
 from tmemlab.datasets.manifest import Manifest, StartEnd, SwapDevice
 from tmemlab.datasets.read import Trace
 from tmemlab.errors import InvalidInputError
@@ -173,3 +174,20 @@ def test_every_number_against_a_hand_count(tmp_path: Path) -> None:
     document = json.loads(json.dumps(found.as_json()))
     assert document["error"]["oom_kills"] == -1
     assert document["pool_rms"] >= document["pool_error"] > 0
+
+
+def test_given_the_kernels_runs_of_the_worker_a_replay_does_what_the_kernel_did() -> None:
+    """The bundled redis-limit, at its limit: the kernel wrote 38,182 pages back and rejected 80,229 stores."""
+    found = validate(bundled()["redis-limit"])
+    assert found.worker_runs == 4343
+    for key in ("loads_pool", "loads_disk", "stores_accepted", "stores_rejected", "written_back"):
+        assert found.predicted[key] == pytest.approx(found.measured[key], rel=0.001), key
+    assert found.agreement is not None
+    assert found.agreement > 0.999
+
+
+def test_by_its_mean_times_the_worker_does_about_as_much() -> None:
+    found = validate(bundled()["redis-limit"], follow_worker=False)
+    assert found.worker_runs == 0
+    assert found.error["hit_rate"] == pytest.approx(0, abs=0.03)
+    assert found.predicted["written_back"] == pytest.approx(found.measured["written_back"], rel=0.05)

@@ -1,5 +1,6 @@
 """A trace as the engine wants it: flat columns, every compressed length filled in."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _COPY_STAYS = int(Flag.COPY_STAYS)
 _ZERO, _POOL, _DISK = int(Where.ZERO), int(Where.POOL), int(Where.DISK)
 _NO_CLEN = NO_CLEN
 _KNUTH = 2654435761
+_NEARBY = 16
 _ENOUGH = 100
 """Lengths to draw from, for their distribution to be worth more than that of all."""
 
@@ -127,6 +129,29 @@ def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: 
 
 
 @njit(cache=True, nogil=True)
+def _does_not_compress(op: Any, where: Any, clen: Any) -> None:
+    """Before Linux 6.15 zswap rejects what does not compress: a page that it turned away while it took others.
+
+    The store's own verdict is surer than a length sampled beside it, and known where no sample was taken. Others
+    means one of the last sixteen stores, and one of the next: at its limit the pool takes none for a long time.
+    """
+    taken, stores = -_NEARBY, 0
+    waiting = np.empty(_NEARBY, np.int64)  # rejected since the last store that was taken
+    held = 0
+    for i in range(op.shape[0]):
+        if op[i] != _STORE:
+            continue
+        stores += 1
+        if where[i] == _POOL:
+            if stores - taken <= _NEARBY:
+                clen[waiting[:held]] = PAGE_SIZE
+            taken, held = stores, 0
+        elif where[i] != _ZERO and held < _NEARBY:
+            waiting[held] = i
+            held += 1
+
+
+@njit(cache=True, nogil=True)
 def next_loads(op: Any, page: Any, pages: int) -> Any:
     """A event: the number of the next event that loads its page before the page is stored or freed again."""
     upcoming = np.full(pages, NEVER, np.int64)
@@ -205,6 +230,8 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     counts = np.zeros(3, np.int64)
     residence, unwritten = habits(op, page, where, pages)
     _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
+    if _rejects_poor(trace):
+        _does_not_compress(op, where, clen)
     known, source = measured_lengths(trace, clen)
     if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
         turned_away = _sample(clen[(op == _STORE) & ((where == Where.REJECTED) | (where == Where.DISK))])
@@ -213,6 +240,14 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
     )  # fmt: skip
+
+
+def _rejects_poor(trace: Trace) -> bool:
+    """Whether the recorded pool turned away what did not compress: zswap, until 6.15 took such pages raw."""
+    manifest = trace.manifest
+    enabled = manifest.zswap is not None and manifest.zswap.start.get("enabled") in ("Y", "1")
+    version = re.match(r"(\d+)\.(\d+)", manifest.kernel.release)
+    return bool(enabled and version and (int(version[1]), int(version[2])) < (6, 15))
 
 
 def _prepare_accesses(trace: Trace) -> Columns:
