@@ -168,7 +168,7 @@ PROGRAMS = {
     "numpy": Program(numpy(1000, 100, 4000, True), 220 * MIB, ()),
     "numpy-large": Program(numpy(1800, 80, 4000, True), 320 * MIB, ()),
     "postgres": Program(POSTGRES, 128 * MIB, ("postgresql-15",)),
-    "gcc": Program(GCC, 160 * MIB, ("gcc-12",)),
+    "gcc": Program(GCC, 240 * MIB, ("gcc-12",)),
     "heapsort": Program(
         f"{_STRESS} --heapsort 26 --heapsort-size 4194304 --heapsort-ops 26", 120 * MIB, ("stress-ng",)
     ),

@@ -8,6 +8,7 @@ Traces go to DIR/PROGRAM/CONFIG-RUN; those that are there are kept. A minute a r
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ CONFIGS = {
 }
 
 
+_TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
+
+
 def record(out: Path, program: Program, config: Config) -> None:
     """One run; the trace at ``out``, which is made."""
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +60,9 @@ def record(out: Path, program: Program, config: Config) -> None:
             out, Options(content_share=0.4), command, program.memory,
             provenance={"packages": list(program.packages)}, command_stdout=subprocess.DEVNULL,
         )  # fmt: skip
+    if done.command_exit in _TERMINATED:  # the recorder was told to stop, and told the command
+        shutil.rmtree(out)
+        raise KeyboardInterrupt
     manifest = done.manifest
     print(
         f"{out}: exit {done.command_exit}, {manifest.duration_ns / 1e9:.0f} s, {manifest.events.stores:,} stores, "

@@ -80,7 +80,7 @@ def _enter_slot(w: Any) -> None:
     own[PACE] = 0
     if run.pages >= 0:
         usual = 15 * w.p[VISIT_NS] + run.pages * (w.p[VISIT_NS] + w.p[PAGE_NS])
-        own[PACE] = max(int(1024 * (run.ended - own[CLOCK]) / max(usual, 1.0)), 1)
+        own[PACE] = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
 
 
 @njit(cache=True)
@@ -127,9 +127,14 @@ def is_due(w: Any, now: int) -> bool:
     if own[GIVEN]:
         if own[WORKING] and own[CLOCK] <= now:
             following = own[NEXT_RUN] + 1
-            if following < w.runs.shape[0] and w.runs[following].began <= own[CLOCK] and not own[VISITS]:
+            if own[VISITS]:
+                pass
+            elif following < w.runs.shape[0] and w.runs[following].began <= own[CLOCK]:
                 _leave_slot(w)
                 _enter_slot(w)
+            elif own[CLOCK] > w.runs[own[NEXT_RUN]].ended + JUST_NS:  # what it has left, the kernel's had not
+                _leave_slot(w)
+                own[WORKING] = 0
         elif not own[WORKING] and _slot_is_over(w, now):
             _leave_slot(w)
     if not own[WORKING] and not own[GIVEN]:
