@@ -95,7 +95,7 @@ def test_an_access_trace_has_no_stores(tmp_path):
         ({"pages": [(0, 0, 3)] * 3}, "pages.kind has a value that is not a code"),
         ({"pressure": [(5, 0, 0, 0, None), (4, 1, 0, 0, 32)]}, "pressure.t goes back in time"),
         ({"pressure": [(61, 0, 0, 0, None)]}, "pressure.t lies outside"),
-        ({"pressure": [(5, 6, 0, 0, None)]}, "pressure.kind names no row"),
+        ({"pressure": [(5, 9, 0, 0, None)]}, "pressure.kind names no row"),
         ({"pressure": [(5, 0, 1, 0, None)]}, "pressure.cgroup names no row"),
         ({"tasks": [(1, "a", 3)]}, "tasks.cgroup names no row"),
     ],
