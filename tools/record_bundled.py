@@ -110,9 +110,9 @@ RECIPES = {
 @contextlib.contextmanager
 def swap_and_zswap(max_pool_percent: int) -> Iterator[None]:
     """A swap file in use and zswap on with a limit; both as before afterwards."""
-    before = {name: (ZSWAP / name).read_text().strip() for name in ("enabled", "max_pool_percent")}
     with Path("/tmp/swap.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        before = {name: (ZSWAP / name).read_text().strip() for name in ("enabled", "max_pool_percent")}
         SWAP_FILE.unlink(missing_ok=True)
         subprocess.run(["fallocate", "-l", "4G", SWAP_FILE], check=True)
         SWAP_FILE.chmod(0o600)
