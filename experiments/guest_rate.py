@@ -85,7 +85,8 @@ def boot(config: Config, kernel: GuestKernel, wanted: dict[str, Path], scratch: 
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f".{path.name}")
         shutil.rmtree(made, ignore_errors=True)
-        command = {"argv": ["bash", "-c", name], "memory_limit": PROGRAMS[name].memory, "exit_code": 0}
+        argv = ["bash", "-c", PROGRAMS[name].command]
+        command = {"argv": argv, "memory_limit": PROGRAMS[name].memory, "exit_code": result["exit"]}
         manifest = convert(share / name, made, extra={"command": command})
         made.rename(path)
         print(

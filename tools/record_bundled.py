@@ -5,8 +5,9 @@
     sudo .venv/bin/python -m tools.record_bundled sqlite-limit
 
 Needs root, an otherwise idle host, and the packages redis-server and sqlite3. Makes a swap file under /var/tmp,
-switches zswap on for the time, and restores both. What it records goes to tmemlab/datasets/bundled/NAME, in place
-of what was there. The host's paths, process ids and kernel build are taken out; contents are never recorded.
+switches zswap on for the time, and restores both. What it records goes to tmemlab/datasets/bundled/NAME or,
+where it is too large to ship, experiments/traces/NAME, in place of what was there. The host's paths, process ids
+and kernel build are taken out; contents are never recorded.
 """
 
 import contextlib
@@ -26,7 +27,10 @@ from experiments.programs import PROGRAMS
 from tmemlab.collect.run import collect
 from tmemlab.collect.session import Options
 
-BUNDLED = Path(__file__).resolve().parent.parent / "tmemlab" / "datasets" / "bundled"
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLED = ROOT / "tmemlab" / "datasets" / "bundled"
+KEPT = ROOT / "experiments" / "traces"
+"""Recordings that the repository has and the package has not."""
 SWAP_FILE = Path("/var/tmp/tmemlab-bundled.swap")
 ZSWAP = Path("/sys/module/zswap/parameters")
 
@@ -84,6 +88,7 @@ class Recipe:
     max_pool_percent: int
     packages: list[str]
     story: str
+    folder: Path = BUNDLED
 
 
 RECIPES = {
@@ -98,6 +103,7 @@ RECIPES = {
         "redis-server filled by scripts with 1.2 million keys of 480 bytes, then 120,000 skewed reads (rank ~ "
         "uniform^4), one in four a write; 160 MiB of memory, zswap limited to 1 % of RAM, so that it rejects and "
         "writes back; each run of its worker is in the trace",
+        KEPT,
     ),
     "sqlite-limit": Recipe(
         ["bash", "-c", SQLITE], 300 << 20, 1, ["sqlite3"],
@@ -150,9 +156,9 @@ def record(name: str, recipe: Recipe) -> None:
         subprocess.run(["dpkg", "-s", package], check=True, stdout=subprocess.DEVNULL)
     query = ["dpkg-query", "-W", "-f=${Package} ${Version}\n", *recipe.packages]
     versions = subprocess.run(query, check=True, capture_output=True, text=True).stdout.split("\n")
-    out = BUNDLED / f"{name}.new"
+    out = recipe.folder / f"{name}.new"
     shutil.rmtree(out, ignore_errors=True)
-    BUNDLED.mkdir(exist_ok=True)
+    recipe.folder.mkdir(exist_ok=True)
     provenance = {
         "how": recipe.story,
         "program": " | ".join(recipe.command),
@@ -175,11 +181,11 @@ def record(name: str, recipe: Recipe) -> None:
         sys.exit(f"{name}: the manifest names this host's kernel build; left in {out}")
     if outcome.command_exit != 0 or not manifest.certificate.complete:
         sys.exit(f"{name}: not fit to be bundled; left in {out}")
-    shutil.rmtree(BUNDLED / name, ignore_errors=True)
+    shutil.rmtree(recipe.folder / name, ignore_errors=True)
     out.chmod(0o755)
     for file in out.iterdir():
         file.chmod(0o644)
-    out.rename(BUNDLED / name)
+    out.rename(recipe.folder / name)
 
 
 if __name__ == "__main__":

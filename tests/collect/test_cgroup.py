@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tmemlab.collect import cgroup
-from tmemlab.collect.cgroup import Hierarchy, Namer, OwnCgroup, find_hierarchy, resolve
+from tmemlab.collect.cgroup import Hierarchy, Namer, OwnCgroup, find_hierarchy, reclaim_of, resolve
 from tmemlab.errors import InvalidInputError, KernelUnsupportedError, TmemlabError
 
 
@@ -82,3 +82,11 @@ def test_ids_get_names_and_limits_once(tmp_path: Path) -> None:
     assert namer.paths[number] == "/a/b"
     assert namer.limits[number] == 1048576
     assert 424242 not in namer.paths
+
+
+def test_what_reclaim_got_is_read_where_the_kernel_counts_it(tmp_path: Path) -> None:
+    (tmp_path / "memory.stat").write_text("anon 4096\npgscan 400\npgsteal 100\npgscan_kswapd 7\n")
+    assert reclaim_of(tmp_path) == {"scanned": 400, "reclaimed": 100}
+    (tmp_path / "memory.stat").write_text("cache 0\ntotal_pgpgin 12\n")  # version 1
+    assert reclaim_of(tmp_path) == {}
+    assert reclaim_of(tmp_path / "absent") == {}

@@ -24,4 +24,4 @@ def test_a_bundled_trace_is_sound_and_small(name):
 
 def test_all_of_them_are_small():
     sizes = [file.entry.bytes for path in TRACES.values() for file in Trace.open(path).files]
-    assert sum(sizes) < 12_500_000
+    assert sum(sizes) < 10_000_000

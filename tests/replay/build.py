@@ -63,3 +63,14 @@ def dense(pages: list[int]) -> list[int]:
     """Page ids in order of first appearance."""
     ids: dict[int, int] = {}
     return [ids.setdefault(page, len(ids)) for page in pages]
+
+
+def stores_and_loads(wanted: list[tuple[int, bool]]) -> list[tuple[int, int]]:
+    """(op, page) of drawn (page, whether it is stored again where it could be loaded)."""
+    stored: set[int] = set()
+    ops = []
+    for page, again in wanted:
+        op = L if page in stored and not again else S
+        (stored.add if op == S else stored.discard)(page)
+        ops.append(op)
+    return list(zip(ops, dense([page for page, _ in wanted]), strict=True))

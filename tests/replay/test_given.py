@@ -15,7 +15,7 @@ from tmemlab.replay.given import worker_runs
 from tmemlab.replay.prepare import prepare
 from tmemlab.replay.score import Score, StormPlan, score
 
-from .build import L, S, columns, dense, host
+from .build import L, S, columns, host, stores_and_loads
 from .test_zswap import DISK, POOL, RAM, REJECTED, Twin
 
 STEP = 1_000_000
@@ -80,13 +80,7 @@ def test_a_longer_run_of_the_kernels_has_time_for_another() -> None:
 def test_it_equals_a_twin_whose_worker_waits_for_a_cpu(
     wanted: list[tuple[int, bool]], limit: int, percent: int, waits: list[int]
 ) -> None:
-    stored: set[int] = set()
-    events = []
-    for page, again in wanted:
-        op = L if page in stored and not again else S
-        (stored.add if op == S else stored.discard)(page)
-        events.append((op, page))
-    events = list(zip([op for op, _ in events], dense([page for _, page in events]), strict=True))
+    events = stores_and_loads(wanted)
 
     twin = Twin(limit, percent, 0, 10, 100, 0)
     expected, seen = [], []

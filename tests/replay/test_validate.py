@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests.factory import make_trace, sample
-from tmemlab.datasets.bundled import bundled
 from tmemlab.datasets.manifest import Manifest, StartEnd, SwapDevice
 from tmemlab.datasets.read import Trace
 from tmemlab.errors import InvalidInputError
@@ -16,6 +15,7 @@ from tmemlab.replay.recorded import recorded_policy, zram_devices
 from tmemlab.replay.validate import validate
 
 MIB, GIB = 1 << 20, 1 << 30
+REDIS_LIMIT = Path(__file__).parents[2] / "experiments" / "traces" / "redis-limit"
 
 
 def manifest(path: Path, release: str = "6.18.1", **changes: Any) -> Manifest:
@@ -177,8 +177,8 @@ def test_every_number_against_a_hand_count(tmp_path: Path) -> None:
 
 
 def test_given_the_kernels_runs_of_the_worker_a_replay_does_what_the_kernel_did() -> None:
-    """The bundled redis-limit, at its limit: the kernel wrote 38,182 pages back and rejected 80,229 stores."""
-    found = validate(bundled()["redis-limit"])
+    """A pool at its limit: the kernel wrote 38,182 pages back and rejected 80,229 stores."""
+    found = validate(REDIS_LIMIT)
     assert found.worker_runs == 4343
     for key in ("loads_pool", "loads_disk", "stores_accepted", "stores_rejected", "written_back"):
         assert found.predicted[key] == pytest.approx(found.measured[key], rel=0.001), key
@@ -187,7 +187,14 @@ def test_given_the_kernels_runs_of_the_worker_a_replay_does_what_the_kernel_did(
 
 
 def test_by_its_mean_times_the_worker_does_about_as_much() -> None:
-    found = validate(bundled()["redis-limit"], follow_worker=False)
+    found = validate(REDIS_LIMIT, follow_worker=False)
     assert found.worker_runs == 0
     assert found.error["hit_rate"] == pytest.approx(0, abs=0.03)
     assert found.predicted["written_back"] == pytest.approx(found.measured["written_back"], rel=0.05)
+
+
+def test_the_share_that_reclaim_got_is_taken_where_it_was_measured(tmp_path: Path) -> None:
+    plain = manifest(tmp_path / "t", **zswap())
+    told = plain.replace(extra={**plain.extra, "reclaim": {"scanned": 400, "reclaimed": 100}})
+    assert recorded_policy(plain).__dict__["reclaimed_share"] == 1.0
+    assert recorded_policy(told).__dict__["reclaimed_share"] == 0.25

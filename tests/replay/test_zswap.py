@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tmemlab.datasets.schema import Where
 
-from .build import L, S, columns, dense, host, replay
+from .build import L, S, columns, host, replay, stores_and_loads
 
 POOL, DISK, REJECTED = int(Where.POOL), int(Where.DISK), int(Where.REJECTED)
 RAM = 1000  # pages; with max_pool_percent=1 the limit is 10, the threshold 9
@@ -156,13 +156,7 @@ def test_it_equals_its_brute_force_twin(
     wanted: list[tuple[int, bool]], limit: int, percent: int, start: int, visit: int, page_ns: int, step: int,
     again: int,
 ) -> None:  # fmt: skip
-    stored: set[int] = set()
-    events = []
-    for page, again in wanted:
-        op = L if page in stored and not again else S
-        (stored.add if op == S else stored.discard)(page)
-        events.append((op, page))
-    events = list(zip([op for op, _ in events], dense([page for _, page in events]), strict=True))
+    events = stores_and_loads(wanted)
 
     twin = Twin(limit, percent, start, visit, page_ns, again)
     expected = []

@@ -98,7 +98,7 @@ class Namer:
 
 
 def reclaim_of(directory: Path) -> dict[str, int]:
-    """Pages that reclaim has ``scanned`` and ``reclaimed`` in a cgroup; empty on version 1, which does not say."""
+    """Pages that reclaim ever ``scanned`` and ``reclaimed`` in a cgroup; empty on version 1, without counts."""
     rows = dict(line.split() for line in (read_text(directory / "memory.stat") or "").splitlines())
     if "pgscan" not in rows or "pgsteal" not in rows:
         return {}

@@ -210,6 +210,7 @@ class Session:
         self._vmstat = host.Vmstat()
         stack.callback(self._vmstat.close)
         self._sampler = host.Sampler(self.usage_file)
+        self._reclaim = self._reclaimed()
         twin = find_twin(host.compressor_in_use())
         self._contents = None
         if "DIRECT_MAP" in macros:
@@ -292,11 +293,14 @@ class Session:
                 "zram": host.zram_settings(),
                 "contents": {"sampled": self.progress.contents, "seconds": self.contents_cpu_s},
                 "cgroups": self._cgroup_rows(),
-                "reclaim": cgroups.reclaim_of(self.usage_file.parent) if self.usage_file else {},
+                "reclaim": {name: value - self._reclaim.get(name, 0) for name, value in self._reclaimed().items()},
             },
         )
         self._spool.close()
         _lock_memory(False)
+
+    def _reclaimed(self) -> dict[str, int]:
+        return cgroups.reclaim_of(self.usage_file.parent) if self.usage_file else {}
 
     def _cgroup_rows(self) -> dict[str, Any]:
         return {str(number): [path, self.namer.limits.get(number)] for number, path in self.namer.paths.items()}

@@ -1,6 +1,5 @@
 """A trace as the engine wants it: flat columns, every compressed length filled in."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ..errors import TraceError
 from ..policies import compiled  # noqa: F401
 from ..policies.interface import NEVER
 from ..units import PAGE_SIZE
+from .recorded import rejects_poor
 from .spill import read_columns
 from .unwritten import DROPPED, UNWRITTEN, habits, not_written
 
@@ -230,7 +230,7 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     counts = np.zeros(3, np.int64)
     residence, unwritten = habits(op, page, where, pages)
     _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
-    if _rejects_poor(trace):
+    if rejects_poor(trace.manifest):
         _does_not_compress(op, where, clen)
     known, source = measured_lengths(trace, clen)
     if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
@@ -240,14 +240,6 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
         trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
     )  # fmt: skip
-
-
-def _rejects_poor(trace: Trace) -> bool:
-    """Whether the recorded pool turned away what did not compress: zswap, until 6.15 took such pages raw."""
-    manifest = trace.manifest
-    enabled = manifest.zswap is not None and manifest.zswap.start.get("enabled") in ("Y", "1")
-    version = re.match(r"(\d+)\.(\d+)", manifest.kernel.release)
-    return bool(enabled and version and (int(version[1]), int(version[2])) < (6, 15))
 
 
 def _prepare_accesses(trace: Trace) -> Columns:

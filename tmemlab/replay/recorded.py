@@ -124,11 +124,22 @@ def inactive_pages(limit: int) -> int:
     return limit // PAGE_SIZE // (1 + ratio)
 
 
-def _zswap_of(release: str) -> str:
+def rejects_poor(manifest: Manifest) -> bool:
+    """Whether the recorded pool turned away what did not compress: zswap did, until 6.15 took such pages raw."""
+    on = manifest.zswap is not None and manifest.zswap.start.get("enabled") in _ON
+    version = _version(manifest.kernel.release)
+    return on and version is not None and version < ZSWAP_OF[0][0]
+
+
+def _version(release: str) -> tuple[int, int] | None:
     found = re.match(r"(\d+)\.(\d+)", release)
-    if not found:
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _zswap_of(release: str) -> str:
+    version = _version(release)
+    if version is None:
         raise InvalidInputError(f"the kernel {release!r} is of no known version: name a policy with --policy")
-    version = int(found[1]), int(found[2])
     for first, name in ZSWAP_OF:
         if version >= first:
             return name

@@ -21,6 +21,9 @@ GIVEN, NEXT_RUN, PACE, ASKED = range(10, 14)
 GIVEN: within the time of a given run. ASKED: for a run that will be given."""
 REGISTERS = 24
 
+VISITS_A_RUN = 15
+"""Entries that a run looks at before it gives up where one cgroup has all of them (collect/worker.py says why)."""
+
 SOON_NS, JUST_NS = 1_000_000_000, 10_000_000
 """A store that is rejected so shortly before a given run is asked for, or after one, does not ask for another: a
 pool that is full a moment earlier than the kernel's was, or later, stays in step with it."""
@@ -79,7 +82,7 @@ def _enter_slot(w: Any) -> None:
     own[CLOCK] = max(own[CLOCK], run.began)
     own[PACE] = 0
     if run.pages >= 0:
-        usual = 15 * w.p[VISIT_NS] + run.pages * (w.p[VISIT_NS] + w.p[PAGE_NS])
+        usual = VISITS_A_RUN * w.p[VISIT_NS] + run.pages * (w.p[VISIT_NS] + w.p[PAGE_NS])
         own[PACE] = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
 
 
@@ -125,11 +128,9 @@ def is_due(w: Any, now: int) -> bool:
     """Whether the worker has something to do up to ``now``."""
     own = w.own
     if own[GIVEN]:
-        if own[WORKING] and own[CLOCK] <= now:
+        if own[WORKING] and own[CLOCK] <= now and not own[VISITS]:
             following = own[NEXT_RUN] + 1
-            if own[VISITS]:
-                pass
-            elif following < w.runs.shape[0] and w.runs[following].began <= own[CLOCK]:
+            if following < w.runs.shape[0] and w.runs[following].began <= own[CLOCK]:
                 _leave_slot(w)
                 _enter_slot(w)
             elif own[CLOCK] > w.runs[own[NEXT_RUN]].ended + JUST_NS:  # what it has left, the kernel's had not
