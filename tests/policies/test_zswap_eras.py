@@ -177,7 +177,7 @@ class Twin:
                 break
 
     def go_round(self) -> None:
-        """The cgroup and the end of the round in turn, from where the last run left off, to the sixteenth failure."""
+        """The cgroup and the end of the round in turn, from where the last run left off, to sixteen failures."""
         failures = 0
         while failures < 16:
             if self.end_of_round or not self.entries:
