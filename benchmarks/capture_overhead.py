@@ -28,10 +28,10 @@ import peers  # noqa: E402
 from capture_rate import machine  # noqa: E402
 from record_bundled import swap_and_zswap  # noqa: E402
 
-from tmemlab.collect.cgroup import OwnCgroup  # noqa: E402
-from tmemlab.collect.host import Vmstat  # noqa: E402
-from tmemlab.collect.run import collect  # noqa: E402
-from tmemlab.collect.session import Options  # noqa: E402
+from tmemlab.collect.host.cgroup import OwnCgroup  # noqa: E402
+from tmemlab.collect.host.samples import Vmstat  # noqa: E402
+from tmemlab.collect.recording.run import collect  # noqa: E402
+from tmemlab.collect.recording.session import Options  # noqa: E402
 
 LIMIT = 40 << 20
 COUNTED = ("zswpin", "zswpout", "pswpin", "pswpout", "swpin_zero", "swpout_zero")

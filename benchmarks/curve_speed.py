@@ -20,8 +20,8 @@ from benchmarks.machine import print_machine
 from benchmarks.replay_speed import access_trace, swap_trace, timed
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
-from tmemlab.replay.curve import curve
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.curve.curve import curve
+from tmemlab.replay.scores.score import StormPlan
 
 SIZES = 100
 CAPACITY = 50_000

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/datasets_encoding.py [TRACE ...]      the bundled traces by default
 
-What tmemlab/datasets/parquet.py uses is marked with a star.
+What tmemlab/datasets/trace/parquet.py uses is marked with a star.
 """
 
 import sys
@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tmemlab.datasets.bundled import bundled
-from tmemlab.datasets.parquet import ROW_GROUP
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import EVENTS
+from tmemlab.datasets.share.bundled import bundled
+from tmemlab.datasets.trace.parquet import ROW_GROUP
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import EVENTS
 
 ENCODINGS = ("DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT")
 

@@ -22,8 +22,8 @@ import numpy as np
 from pathlib import Path
 from tests.replay.build import columns, host
 from tmemlab.policies.catalogue import parse_policy
-from tmemlab.replay.prepare import Columns
-from tmemlab.replay.score import StormPlan, score
+from tmemlab.replay.inputs.columns import Columns
+from tmemlab.replay.scores.score import StormPlan, score
 
 policy, events, pages = parse_policy(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 ids = np.arange(pages, dtype=np.uint32)

@@ -21,7 +21,7 @@ from benchmarks.machine import print_machine
 from benchmarks.replay_speed import access_trace, timed
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.scores.score import StormPlan
 
 PEERS = {
     "order.lru": "LRU",

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmemlab.collect.btf import KernelTypes
+from tmemlab.collect.kernel.btf import KernelTypes
 
 TRACING = Path("/sys/kernel/tracing")
 EVENTS = ("vmscan:mm_vmscan_write_folio", "kmem:mm_page_alloc", "exceptions:page_fault_user",

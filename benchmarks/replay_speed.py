@@ -28,10 +28,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.factory import make_trace, sample
-from tmemlab.datasets.schema import Op
+from tmemlab.datasets.trace.schema import Op
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.scores.score import StormPlan
 
 GIB = 1 << 30
 

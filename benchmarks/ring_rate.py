@@ -23,10 +23,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tools")]
 import numpy as np  # noqa: E402
 from capture_rate import machine  # noqa: E402
 
-from tmemlab.collect import bpfcc  # noqa: E402
+from tmemlab.collect.kernel import bpfcc  # noqa: E402
+from tmemlab.collect.recording.session import Options, Session  # noqa: E402
+from tmemlab.collect.recording.spool import Frame, SpoolReader  # noqa: E402
 from tmemlab.collect.records import NAMES, Kind  # noqa: E402
-from tmemlab.collect.session import Options, Session  # noqa: E402
-from tmemlab.collect.spool import Frame, SpoolReader  # noqa: E402
 from tmemlab.units import parse_size  # noqa: E402
 
 BATCH = 16
@@ -112,6 +112,7 @@ def main() -> None:
 def record(arguments: argparse.Namespace, folder: Path, load: "subprocess.Popen[bytes]") -> dict[str, object]:
     text = bpfcc.program_text
     numbers = f"#define LOAD {load.pid}\n#define GETPPID 110\n"
+
     def with_ours(*names: str) -> str:
         return text(*names) + (numbers + PROGRAM if "tracepoint.c" in names else "")
 

@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.machine import print_machine
 from benchmarks.replay_speed import swap_trace, timed
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import PAGE
-from tmemlab.replay.host import build_host
-from tmemlab.replay.prepare import prepare
-from tmemlab.replay.score import StormPlan, score
+from tmemlab.replay.inputs.columns import prepare
+from tmemlab.replay.scores.score import StormPlan, score
+from tmemlab.world.host import build_host
 
 POLICIES = (
     "bounds.none", "bounds.unbounded", "tmem.frontswap:max_pool_percent=10", "order.lru:max_pool_percent=10",

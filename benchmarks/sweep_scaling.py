@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.machine import print_machine
 from benchmarks.replay_speed import swap_trace
 from benchmarks.roofline import bare
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.policies.interface import PAGE
 from tmemlab.replay.compare import compare
-from tmemlab.replay.prepare import prepare
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.inputs.columns import prepare
+from tmemlab.replay.scores.score import StormPlan
 from tmemlab.replay.sweep import expand_policies
 
 GRID = ["zswap.v6_18:max_pool_percent=2..20/2,shrinker=on|off,accept_threshold_percent=50|90"]

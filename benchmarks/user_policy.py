@@ -21,7 +21,7 @@ from benchmarks.machine import print_machine
 from benchmarks.replay_speed import swap_trace, timed
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.scores.score import StormPlan
 
 POLICIES = ("order.lru", "zswap.v6_18", "vm.pressure")
 SETTINGS = "max_pool_percent=10"
@@ -34,6 +34,7 @@ def copied(name: str, folder: Path) -> Path:
     family, _, module = name.partition(".")
     text = (Path(tmemlab.policies.__path__[0]) / family / f"{module}.py").read_text()
     text = re.sub(r"from \.\. import", "from tmemlab.policies import", text)
+    text = re.sub(r"from \.\.\.(\w)", r"from tmemlab.\1", text)
     text = re.sub(r"from \.\.(\w)", r"from tmemlab.policies.\1", text)
     text = text.replace(f'@register("{name}")', f'@register("mine.{module}")')
     file = folder / f"{module}.py"

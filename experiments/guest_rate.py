@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.guest.kernel import GuestKernel, lacking, prepare
 from tests.guest.machine import GuestError, run
-from tmemlab.collect.convert import convert
+from tmemlab.collect.matching.spool_to_trace import convert
 
 from .guest_programs import PROGRAMS
 

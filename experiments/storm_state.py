@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tmemlab.collect.compressors import find_twin
-from tmemlab.datasets.schema import Op, Where
+from tmemlab.collect.kernel.compressors import find_twin
+from tmemlab.datasets.trace.schema import Op, Where
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import Policy
-from tmemlab.replay.host import DISKS, Costs, Host
-from tmemlab.replay.prepare import Columns
-from tmemlab.replay.score import Score, StormPlan, score
+from tmemlab.replay.inputs.columns import Columns
+from tmemlab.replay.scores.score import Score, StormPlan, score
+from tmemlab.world.host import DISKS, Costs, Host
 
 STEP_NS = 300_000
 """Between two stores of the filler, about what the guest did."""

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.policies.interface import Policy
-from tmemlab.replay.host import build_host
-from tmemlab.replay.prepare import Columns, prepare
-from tmemlab.replay.recorded import WORKER_TIMES, recorded_policy, shrinker_works, worker_times
-from tmemlab.replay.score import StormPlan, score
+from tmemlab.replay.inputs.columns import Columns, prepare
+from tmemlab.replay.inputs.recorded_settings import WORKER_TIMES, recorded_policy, shrinker_works, worker_times
+from tmemlab.replay.scores.score import StormPlan, score
 from tmemlab.replay.validate import measured
+from tmemlab.world.host import build_host
 
 from .record import CONFIGS, Config
 from .recordings import Runs, configuration, judge

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tmemlab.datasets.manifest import (
+from tmemlab.datasets.trace.manifest import (
     Certificate,
     ClenMethod,
     EventCounts,
@@ -25,7 +25,7 @@ from tmemlab.datasets.manifest import (
     StartEnd,
     SwapDevice,
 )
-from tmemlab.datasets.schema import (
+from tmemlab.datasets.trace.schema import (
     CGROUPS,
     EVENTS,
     NO_CLEN,
@@ -38,7 +38,7 @@ from tmemlab.datasets.schema import (
     Op,
     Where,
 )
-from tmemlab.datasets.write import TraceWriter
+from tmemlab.datasets.trace.write import TraceWriter
 
 GIB = 1 << 30
 _NULL = {"slot": NO_SLOT, "clen": NO_CLEN, "latency": NO_LATENCY}

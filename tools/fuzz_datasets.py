@@ -28,10 +28,10 @@ sys.path.insert(0, str(ROOT))
 import pyarrow.parquet as pq  # noqa: E402
 
 from tests.factory import make_trace  # noqa: E402
-from tmemlab.datasets.convert import FORMATS, import_trace  # noqa: E402
-from tmemlab.datasets.pack import pack, unpack  # noqa: E402
-from tmemlab.datasets.read import Trace  # noqa: E402
-from tmemlab.datasets.verify import verify  # noqa: E402
+from tmemlab.datasets.formats.registry import FORMATS, import_trace  # noqa: E402
+from tmemlab.datasets.share.pack import pack, unpack  # noqa: E402
+from tmemlab.datasets.trace.read import Trace  # noqa: E402
+from tmemlab.datasets.trace.verify import verify  # noqa: E402
 from tmemlab.errors import TmemlabError  # noqa: E402
 
 CORPUS = ROOT / "tests/datasets/corpus"

@@ -8,10 +8,10 @@ Run it after a bundled trace changed; tests/datasets/test_catalogue.py fails unt
 import json
 from pathlib import Path
 
-from tmemlab.datasets.bundled import bundled
-from tmemlab.datasets.card import card, croissant
-from tmemlab.datasets.catalogue import CATALOGUE, bundled_catalogue, read_catalogue
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.describe.card import card, croissant
+from tmemlab.datasets.share.bundled import bundled
+from tmemlab.datasets.share.catalogue import CATALOGUE, bundled_catalogue, read_catalogue
+from tmemlab.datasets.trace.read import Trace
 
 DOCS = Path(__file__).parents[1] / "docs/datasets"
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tmemlab.collect.cgroup import OwnCgroup
+from tmemlab.collect.host.cgroup import OwnCgroup
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests/datasets/golden"
 ZSWAP = Path("/sys/module/zswap/parameters/enabled")

@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.guest.kernel import lacking, prepare
 from tests.guest.machine import run
-from tmemlab.collect.convert import convert
+from tmemlab.collect.matching.spool_to_trace import convert
 from tools.record_bundled import BUNDLED, scrub
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -113,8 +113,7 @@ def record(name: str, recipe: Recipe) -> None:
             json.dumps({"swap": "device", "zswap": recipe.zswap, "recordings": [recording]})
         )
         script = (
-            f"cd {REPOSITORY}; export PYTHONDONTWRITEBYTECODE=1\n"
-            f"{sys.executable} -m tests.guest.inside /run/share"
+            f"cd {REPOSITORY}; export PYTHONDONTWRITEBYTECODE=1\n{sys.executable} -m tests.guest.inside /run/share"
         )
         finished = run(kernel, share, script, disks=(disk,), timeout=2400)
         result = json.loads((share / "results.json").read_text())["recordings"][name]

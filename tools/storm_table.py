@@ -1,8 +1,8 @@
 """The table of docs/storms.md, from the JSON of a replay.
 
-    tmemlab datasets synth seed -c uniform:pages=604000 --resident 1500M --events 3000000 --clen 2200 --seed 1
-    tmemlab replay seed -p NAME ... --json seed.json
-    python tools/storm_table.py seed.json
+tmemlab datasets synth seed -c uniform:pages=604000 --resident 1500M --events 3000000 --clen 2200 --seed 1
+tmemlab replay seed -p NAME ... --json seed.json
+python tools/storm_table.py seed.json
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tmemlab.policies.catalogue import find_policy
+from tmemlab.policies.registry import find_policy
 
 
 def label(row: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.factory import make_trace
 from tests.replay.test_compare import busy_events
-from tmemlab.policies.catalogue import all_policies
+from tmemlab.policies.registry import all_policies
 
 TMEMLAB = Path(sys.executable).with_name("tmemlab")
 COMMANDS = ["collect", "replay", "curve", "validate", "policies", "datasets", "doctor"]

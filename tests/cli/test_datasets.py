@@ -130,7 +130,7 @@ def test_wrong_usage_is_exit_2(command):
 
 
 def test_every_command_explains_itself():
-    from tmemlab.cli.datasets import command
+    from tmemlab.commands.datasets import command
 
     for name in command.commands:
         done = run(name, "--help")
@@ -150,7 +150,7 @@ def test_help_imports_nothing_heavy():
 
 
 def test_a_terminal_sees_a_bar_and_stdout_stays_clean(tmp_path, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 100)
     events = [(i * 1000, "store", i) for i in range(1000)]
     trace = make_trace(tmp_path / "t", events)
     ours, theirs = os.openpty()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.test_datasets import EVENTS, damaged, run, trace
 from tests.factory import make_trace
-from tmemlab.datasets.bundled import bundled, default_trace, resolve
+from tmemlab.datasets.share.bundled import bundled, default_trace, resolve
 from tmemlab.errors import TmemlabError
 
 __all__ = ["damaged", "trace"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.test_datasets import damaged, run, trace
-from tmemlab.datasets.catalogue import CATALOGUE, read_catalogue
+from tmemlab.datasets.share.catalogue import CATALOGUE, read_catalogue
 
 __all__ = ["damaged", "trace"]
 

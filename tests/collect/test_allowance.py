@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmemlab.collect import session
+from tmemlab.collect.recording import session
 
 
 def test_what_was_used_beyond_the_share_is_slept_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tmemlab.collect import bpfcc, doctor
+from tmemlab.collect import doctor
+from tmemlab.collect.kernel import bpfcc
 from tmemlab.errors import KernelUnsupportedError, PrivilegeError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmemlab.collect.btf import BTF_PATH, KernelTypes
+from tmemlab.collect.kernel.btf import BTF_PATH, KernelTypes
 from tmemlab.errors import KernelUnsupportedError
 
 INT, STRUCT, UNION, ENUM, TYPEDEF = 1, 4, 5, 6, 8

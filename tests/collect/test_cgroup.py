@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tmemlab.collect import cgroup
-from tmemlab.collect.cgroup import Hierarchy, Namer, OwnCgroup, find_hierarchy, reclaim_of, resolve
+from tmemlab.collect.host import cgroup
+from tmemlab.collect.host.cgroup import Hierarchy, Namer, OwnCgroup, find_hierarchy, reclaim_of, resolve
 from tmemlab.errors import InvalidInputError, KernelUnsupportedError, TmemlabError
 
 

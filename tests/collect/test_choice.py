@@ -3,10 +3,10 @@
 import click
 import pytest
 
-from tmemlab.cli.collect import _share
-from tmemlab.collect.btf import KernelTypes
-from tmemlab.collect.choice import Choice
-from tmemlab.collect.host import SwapArea
+from tmemlab.collect.host.samples import SwapArea
+from tmemlab.collect.kernel.btf import KernelTypes
+from tmemlab.collect.recording.selection import Choice
+from tmemlab.commands.collect import _share
 from tmemlab.errors import InvalidInputError
 
 

@@ -8,7 +8,7 @@ import lz4.block
 import pytest
 import zstandard
 
-from tmemlab.collect.compressors import PAGE, find_twin
+from tmemlab.collect.kernel.compressors import PAGE, find_twin
 
 TEXT = (b"the quick brown fox jumps over the lazy dog %d " * 100)[:PAGE]
 NOISE = os.urandom(PAGE)

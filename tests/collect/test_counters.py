@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tmemlab.collect import privileges
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.verify import verify
+from tmemlab.collect.kernel import privileges
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.verify import verify
 
 AS_NOBODY = """
-import os, sys
-import tmemlab.cli.collect, tmemlab.collect.run, tmemlab.collect.convert, tmemlab.datasets.write
-import tmemlab.collect.match, tmemlab.collect.settle
+import os, sys, tmemlab.cli
+import tmemlab.commands.collect, tmemlab.collect.recording.run, tmemlab.datasets.trace.write
+import tmemlab.collect.matching.spool_to_trace
+import tmemlab.collect.matching.matcher, tmemlab.collect.matching.settle
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 tmemlab.cli.main(["collect", sys.argv[1], "--counters-only", "--duration", "1s", "--json", "-"])
@@ -47,7 +48,7 @@ def test_counters_without_root(tmp_path: Path) -> None:
 DROPPING = """
 import sys
 from pathlib import Path
-from tmemlab.collect import privileges
+from tmemlab.collect.kernel import privileges
 assert privileges.drop(set(map(int, sys.argv[1:])))
 print([line.split()[1] for line in Path("/proc/self/status").read_text().splitlines()
        if line.startswith(("CapPrm", "CapEff", "CapInh", "NoNewPrivs"))])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tmemlab.collect.cut import Counters, cut
+from tmemlab.collect.recording.cuts import Counters, cut
 from tmemlab.collect.records import NAMES
 
 

@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from tmemlab.collect.guard import Guard
+from tmemlab.collect.recording.guard import Guard
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tmemlab.collect.guard import Guard
+from tmemlab.collect.recording.guard import Guard
 guard = Guard(Path(sys.argv[1]))
 if sys.argv[2] == "done":
     guard.done()
@@ -22,9 +22,7 @@ time.sleep(60)
 
 
 def recorder(group: Path, how: str) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, group, how], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, group, how], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process

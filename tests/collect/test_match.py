@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.collect.match import match
-from tmemlab.collect.matchstate import (
+from tmemlab.collect.matching.matcher import match
+from tmemlab.collect.matching.settle import TALLIES, rounded, settle_backward, settle_forward
+from tmemlab.collect.matching.state import (
     N_FREES,
     N_PAGES,
     N_ZSWAP,
@@ -15,11 +16,10 @@ from tmemlab.collect.matchstate import (
     ROW,
     State,
     new_state,
-    reserve,
 )
+from tmemlab.collect.matching.table import reserve
 from tmemlab.collect.records import RECORD, Kind, RecordFlag
-from tmemlab.collect.settle import TALLIES, rounded, settle_backward, settle_forward
-from tmemlab.datasets.schema import Flag, Op, Pressure, Where
+from tmemlab.datasets.trace.schema import Flag, Op, Pressure, Where
 
 MM = 0xFFFF888000123000
 BASE = 0x7F1234567

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tmemlab.collect.recording.ring import Ring
 from tmemlab.collect.records import RECORD
-from tmemlab.collect.ring import Ring
 
 SIZE, PAGE, SLOT = 4096, mmap.PAGESIZE, 64
 BUSY, DISCARDED = 1 << 31, 1 << 30

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.collect import worker
+from tmemlab.collect.probes import zswap_worker as worker
 from tmemlab.collect.records import RECORD, Kind, Records
 
 

@@ -1,6 +1,6 @@
 """Finding zswap's table in its code, against instructions assembled by hand."""
 
-from tmemlab.collect.zswaptree import find_table, tables_used
+from tmemlab.collect.kernel.zswaptree import find_table, tables_used
 
 ADD = bytes.fromhex("4803 3cc5 c027 b983")  # add rdi, [8 * rax - 0x7c46d840]
 MOVE = bytes.fromhex("488b 04cd e025 b983")  # mov rax, [8 * rcx - 0x7c46da20]

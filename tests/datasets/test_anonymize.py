@@ -8,8 +8,8 @@ import pytest
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, sample
-from tmemlab.datasets.anonymize import anonymize
-from tmemlab.datasets.manifest import (
+from tmemlab.datasets.derive.anonymize import anonymize
+from tmemlab.datasets.trace.manifest import (
     Certificate,
     ClenMethod,
     Kernel,
@@ -18,9 +18,9 @@ from tmemlab.datasets.manifest import (
     StartEnd,
     SwapDevice,
 )
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import SAMPLES
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import SAMPLES
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError
 
 # every string here is planted somewhere in the trace and must be nowhere afterwards

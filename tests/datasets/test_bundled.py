@@ -2,9 +2,9 @@
 
 import pytest
 
-from tmemlab.datasets.bundled import bundled
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.share.bundled import bundled
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.verify import verify
 
 TRACES = bundled()
 

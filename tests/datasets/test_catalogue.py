@@ -8,13 +8,13 @@ import pytest
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace
-from tmemlab.datasets.bundled import bundled
-from tmemlab.datasets.card import card, citation, croissant
-from tmemlab.datasets.catalogue import bundled_catalogue, describe, locate, read_catalogue
-from tmemlab.datasets.parquet import file_sha256
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import EVENTS, TABLES
-from tmemlab.datasets.transfer import pull
+from tmemlab.datasets.describe.card import card, citation, croissant
+from tmemlab.datasets.share.bundled import bundled
+from tmemlab.datasets.share.catalogue import bundled_catalogue, describe, locate, read_catalogue
+from tmemlab.datasets.share.transfer import pull
+from tmemlab.datasets.trace.parquet import file_sha256
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import EVENTS, TABLES
 from tmemlab.errors import InvalidInputError, TraceError
 
 DOCS = Path(__file__).parents[2] / "docs/datasets"
@@ -87,7 +87,7 @@ def test_the_validator_of_croissant_accepts_it_and_finds_the_rows(trace, tmp_pat
     mlcroissant = pytest.importorskip("mlcroissant", reason="install the extra interop")
     path = trace.path
     if several:
-        monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+        monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 100)
         path = make_trace(tmp_path / "many", walk(500, 60), events_per_file=200)
     described = croissant(Trace.open(path), "walk-1")
     (path / "croissant.json").write_text(json.dumps(described))

@@ -9,10 +9,10 @@ import pytest
 import zstandard
 
 from tests.factory import event_columns, make_trace, relabel
-from tmemlab.datasets.convert import export_trace, import_trace
-from tmemlab.datasets.ids import DenseIds
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.formats.ids import DenseIds
+from tmemlab.datasets.formats.registry import export_trace, import_trace
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError, TraceError
 
 
@@ -259,7 +259,7 @@ def test_damaged_csv_names_the_line(tmp_path, text, message):
 
 
 def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.csvfile._BLOCK", 1000)
+    monkeypatch.setattr("tmemlab.datasets.formats.csvfile._BLOCK", 1000)
     lines = [f"{i},{i % 7}" for i in range(1000)]
     lines[700] = "x,1"
     (tmp_path / "x.csv").write_text("t,page\n" + "\n".join(lines))
@@ -297,7 +297,7 @@ def test_an_export_never_replaces_a_file(trace, tmp_path):
 def test_a_trace_in_several_row_groups_exports_the_same(tmp_path, monkeypatch):
     events = walk(500, 60)
     export_trace(Trace.open(make_trace(tmp_path / "one", events)), tmp_path / "one.bin", "libcachesim")
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 64)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 64)
     several = Trace.open(make_trace(tmp_path / "many", columns=event_columns(events), events_per_file=128))
     export_trace(several, tmp_path / "many.bin", "libcachesim")
     assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "many.bin").read_bytes()

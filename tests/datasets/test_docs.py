@@ -8,9 +8,9 @@ import pytest
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace
-from tmemlab.datasets.manifest import Manifest
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import EVENTS, PAGES, SAMPLES, TABLES, Flag, Op, Where
+from tmemlab.datasets.trace.manifest import Manifest
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import EVENTS, PAGES, SAMPLES, TABLES, Flag, Op, Where
 
 PAGE = Path(__file__).parents[2] / "docs/trace-format.md"
 TEXT = PAGE.read_text()
@@ -113,8 +113,8 @@ def test_a_copy_of_the_directory_is_a_trace(trace, tmp_path):
 
 
 def test_the_page_of_commands_names_every_command_and_format():
-    from tmemlab.cli.datasets import command
-    from tmemlab.datasets.convert import FORMATS
+    from tmemlab.commands.datasets import command
+    from tmemlab.datasets.formats.registry import FORMATS
 
     text = PAGE.with_name("datasets.md").read_text()
     named = set(re.findall(r"tmemlab datasets (\w+)", text))

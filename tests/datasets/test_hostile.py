@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from tests.datasets.test_roundtrip import random_columns
 from tests.factory import make_trace
-from tmemlab.datasets.files import TraceFile
-from tmemlab.datasets.manifest import FileEntry, Manifest
-from tmemlab.datasets.pageheaders import unpacked_bytes
-from tmemlab.datasets.parquet import file_sha256
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import EVENTS, TABLES
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.trace.files import TraceFile
+from tmemlab.datasets.trace.manifest import FileEntry, Manifest
+from tmemlab.datasets.trace.pageheaders import unpacked_bytes
+from tmemlab.datasets.trace.parquet import file_sha256
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import EVENTS, TABLES
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import TraceError
 
 FILES = ["manifest.json", "events-00000.parquet", *(f"{name}.parquet" for name in TABLES)]
@@ -362,7 +362,7 @@ def test_an_edited_manifest_is_found(good, tmp_path):
 
 
 def test_a_gap_in_the_events_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 100)
     path = make_trace(tmp_path / "t", columns=random_columns(300), duration_ns=10**9, events_per_file=100)
     rewrite_manifest(path, lambda plain: plain["files"].pop("events-00001.parquet"))
     with pytest.raises(TraceError, match=r"does not list events-00001\.parquet"):
@@ -497,8 +497,8 @@ def test_a_page_that_claims_more_than_its_rows_can_need(tmp_path):
 CUT_SHORT = """
 import os, sys
 import pyarrow.parquet as pq
-from tmemlab.datasets import files
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.trace import files
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import TraceError
 
 trace, name, when = Trace.open(sys.argv[1]), sys.argv[1] + "/events-00000.parquet", sys.argv[2]

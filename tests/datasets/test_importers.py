@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factory import relabel
-from tmemlab.datasets.convert import FORMATS, import_trace
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import NO_CLEN
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.formats.registry import FORMATS, import_trace
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import NO_CLEN
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError, TmemlabError, TraceError
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -4,11 +4,11 @@ import pytest
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, relabel, sample
-from tmemlab.datasets.manifest import Certificate, ClenMethod, Reconciliation, SwapDevice
-from tmemlab.datasets.merge import merge
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import NO_SLOT
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.derive.merge import merge
+from tmemlab.datasets.trace.manifest import Certificate, ClenMethod, Reconciliation, SwapDevice
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import NO_SLOT
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError
 
 
@@ -36,7 +36,7 @@ def hosts(tmp_path):
 def test_events_of_both_in_order_of_time(hosts, tmp_path, monkeypatch, row_group):
     (a, one), (b, two) = hosts
     if row_group < 1000:
-        monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", row_group)
+        monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", row_group)
         one = Trace.open(
             make_trace(tmp_path / "a2", a, tasks=[(1, "x", 0), (2, "y", 1)], cgroups=[("/", None), ("/s", 7)])
         )

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.datasets.test_hostile import sealed
 from tests.datasets.test_roundtrip import random_columns
 from tests.factory import make_trace
-from tmemlab.datasets.pack import pack, unpack
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.share.pack import pack, unpack
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import InvalidInputError, TmemlabError, TraceError
 
 

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.factory import event_columns, make_manifest, make_trace, sample
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import EVENTS, NO_CLEN, NO_LATENCY, NO_SLOT, PAGES
-from tmemlab.datasets.write import TraceWriter
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import EVENTS, NO_CLEN, NO_LATENCY, NO_SLOT, PAGES
+from tmemlab.datasets.trace.write import TraceWriter
 from tmemlab.errors import InvalidInputError, TmemlabError, TraceError
 
 EVENTS_BY_HAND = [
@@ -64,7 +64,7 @@ def test_pandas_free_readers_see_nulls_not_sentinels(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 10**9])
 def test_batches_in_any_size_join_to_the_whole(tmp_path, size, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 500)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 500)
     columns = random_columns(1777)
     path = make_trace(tmp_path / "t", columns=columns, events_per_file=1000)
     trace = Trace.open(path)

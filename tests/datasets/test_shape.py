@@ -10,14 +10,14 @@ import pytest
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, relabel
 from tests.factory import sample as sample_row
-from tmemlab.datasets.diff import diff
-from tmemlab.datasets.patterns import Loop, Phase, Scan, Uniform, Zipf, parse_pattern
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.resident import CLUSTER, ResidentSet
-from tmemlab.datasets.sample import sample
-from tmemlab.datasets.statistics import stats
-from tmemlab.datasets.synth import Storm, synthesize
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.derive.sample import sample
+from tmemlab.datasets.describe.diff import diff
+from tmemlab.datasets.describe.statistics import stats
+from tmemlab.datasets.synthetic.patterns import Loop, Phase, Scan, Uniform, Zipf, parse_pattern
+from tmemlab.datasets.synthetic.synth import Storm, synthesize
+from tmemlab.datasets.synthetic.touches_to_swap import CLUSTER, ResidentSet
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError
 
 
@@ -262,7 +262,7 @@ def test_statistics_of_nothing(tmp_path):
 
 def test_statistics_do_not_depend_on_row_groups(tmp_path, monkeypatch):
     one = stats(Trace.open(make_trace(tmp_path / "one", walk(3000, 100))))
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 100)
     many = stats(Trace.open(make_trace(tmp_path / "many", walk(3000, 100), events_per_file=500)))
     assert {k: v for k, v in one.items() if k != "path"} == {k: v for k, v in many.items() if k != "path"}
 

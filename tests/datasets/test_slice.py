@@ -5,9 +5,9 @@ import pytest
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, relabel, sample
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.slice import slice_trace
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.derive.slice import slice_trace
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError
 
 CGROUPS = [("/", None), ("/web", 1 << 20), ("/web/a", None), ("/webber", None)]
@@ -152,7 +152,7 @@ def test_what_is_not_in_the_trace(trace, tmp_path, options, message):
 def test_a_slice_across_row_groups_is_the_same(events, tmp_path, monkeypatch):
     options = {"cgroups": CGROUPS, "tasks": TASKS}
     one = slice_trace(Trace.open(make_trace(tmp_path / "one", events, **options)), tmp_path / "a", start_ns=10**10)
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 100)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 100)
     many = Trace.open(make_trace(tmp_path / "many", events, events_per_file=300, **options))
     two = slice_trace(many, tmp_path / "b", start_ns=10**10)
     assert one.events == two.events

@@ -17,10 +17,10 @@ import pytest
 
 from tests.datasets.test_roundtrip import random_columns
 from tests.factory import make_trace
-from tmemlab.datasets.anonymize import anonymize
-from tmemlab.datasets.parquet import file_sha256
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.transfer import pull, push
+from tmemlab.datasets.derive.anonymize import anonymize
+from tmemlab.datasets.share.transfer import pull, push
+from tmemlab.datasets.trace.parquet import file_sha256
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import InvalidInputError, TmemlabError, TraceError
 
 
@@ -350,7 +350,7 @@ def test_pull_from_the_hub(trace, tmp_path):
     """In a process of its own: the client reads its endpoint when it is imported."""
     pytest.importorskip("huggingface_hub", reason="install the extra interop")
     with serve(trace.path, handler=HubHandler) as server:
-        get = "import sys; from pathlib import Path; from tmemlab.datasets.transfer import pull; "
+        get = "import sys; from pathlib import Path; from tmemlab.datasets.share.transfer import pull; "
         get += "pull('hf://datasets/me/traces/one', Path(sys.argv[1]))"
         done = subprocess.run(
             [sys.executable, "-c", get, str(tmp_path / "t")], capture_output=True, text=True, check=False,

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 
 from tests.factory import event_columns, make_manifest, make_trace
-from tmemlab.datasets.manifest import Certificate, Reconciliation
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import TABLES
-from tmemlab.datasets.verify import verify
-from tmemlab.datasets.write import TraceWriter
+from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import TABLES
+from tmemlab.datasets.trace.verify import verify
+from tmemlab.datasets.trace.write import TraceWriter
 
 SOUND = [
     (0, "store", 0, 1200),
@@ -74,7 +74,7 @@ def test_a_row_without_a_page(tmp_path):
 
 
 def test_rules_hold_across_row_groups_and_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.write.ROW_GROUP", 2)
+    monkeypatch.setattr("tmemlab.datasets.trace.write.ROW_GROUP", 2)
     assert verify(make_trace(tmp_path / "sound", SOUND, events_per_file=4)) == []
     columns = event_columns(SOUND)
     columns["op"][7] = 1  # the invalidate is in another row group

@@ -16,8 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tmemlab.collect.cgroup import OwnCgroup, find_hierarchy
-from tmemlab.collect.session import Options, Session
+from tmemlab.collect.host.cgroup import OwnCgroup, find_hierarchy
+from tmemlab.collect.recording.session import Options, Session
 
 ZSWAP = Path("/sys/module/zswap/parameters")
 COUNTED = ("pswpin", "pswpout", "zswpin", "zswpout", "zswpwb", "swpin_zero", "swpout_zero")

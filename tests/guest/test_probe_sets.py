@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.collect.compressors import find_twin
-from tmemlab.collect.convert import convert
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import NO_CLEN, NO_LATENCY, Op, PageKind, Pressure, Where
-from tmemlab.datasets.verify import verify
+from tmemlab.collect.kernel.compressors import find_twin
+from tmemlab.collect.matching.spool_to_trace import convert
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import NO_CLEN, NO_LATENCY, Op, PageKind, Pressure, Where
+from tmemlab.datasets.trace.verify import verify
 
 from .kernel import lacking, prepare
 from .machine import run

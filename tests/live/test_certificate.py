@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmemlab.collect.compressors import find_twin
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op, Where
-from tmemlab.datasets.verify import verify
+from tmemlab.collect.kernel.compressors import find_twin
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op, Where
+from tmemlab.datasets.trace.verify import verify
 
 from .conftest import Swap
 from .oracle import TMEMLAB, collect, difference, loads_in, stores_in, vmstat

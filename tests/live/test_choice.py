@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op
+from tmemlab.datasets.trace.verify import verify
 
 from .conftest import Swap
 from .oracle import collect

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.collect.spool import SpoolReader
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op
-from tmemlab.datasets.verify import verify
+from tmemlab.collect.recording.spool import SpoolReader
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op
+from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import TraceError
 
 from .conftest import Swap

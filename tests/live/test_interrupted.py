@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tmemlab.collect import doctor
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op
+from tmemlab.datasets.trace.verify import verify
 
 from .conftest import Swap
 from .oracle import NAMES, TMEMLAB, difference, stores_in, vmstat
@@ -187,7 +187,8 @@ def test_without_root_it_says_so(tmp_path: Path) -> None:
     for command, wanted in ((["collect", "/tmp/never"], "root"), (["doctor"], "sudo")):
         # os.setuid in the child itself: the interpreter and the packages need not be readable by nobody
         program = (
-            "import os, tmemlab.cli.collect, tmemlab.cli.doctor, tmemlab.collect.run, tmemlab.collect.doctor\n"
+            "import os, tmemlab.cli, tmemlab.commands.collect, tmemlab.commands.doctor\n"
+            "import tmemlab.collect.recording.run, tmemlab.collect.doctor\n"
             f"os.setuid(65534)\ntmemlab.cli.main({command})"
         )
         run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Flag, Op, PageKind, Where
-from tmemlab.datasets.verify import verify
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Flag, Op, PageKind, Where
+from tmemlab.datasets.trace.verify import verify
 
 from .conftest import Swap
 from .oracle import collect

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op, PageKind
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op, PageKind
 
 from .conftest import Swap
 from .oracle import collect

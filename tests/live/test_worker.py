@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmemlab.collect.cgroup import find_hierarchy
+from tmemlab.collect.host.cgroup import find_hierarchy
 
 from .conftest import ZSWAP, Swap
 from .oracle import collect

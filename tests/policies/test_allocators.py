@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.replay.build import I, S, columns, dense, host, replay
 from tmemlab.policies.bounds.unbounded import Unbounded
 from tmemlab.policies.interface import REFUSED, Allocator
-from tmemlab.replay.zpool import classes_by_use, tables
+from tmemlab.world.allocators.tables import classes_by_use, tables
 
 # size (pages a zspage, objects): the largest classes of chain size 4 up to Linux 6.1
 CHAIN_4 = """4096(1,1) 3264(4,5) 3072(3,4) 2720(2,3) 2448(3,5) 2336(4,7) 2048(1,2) 1808(4,9) 1744(3,7) 1632(2,5)

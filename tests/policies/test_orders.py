@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.replay.build import I, L, S, columns, dense, host, replay
 from tests.replay.test_orders import PLACE, plain_requests, requests, swap_events
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 from .orders import ORDERS
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay.build import L, S, columns, dense, host, replay
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 POOL, DISK = int(Where.POOL), int(Where.DISK)
 SECOND = 10**9

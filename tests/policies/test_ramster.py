@@ -4,9 +4,9 @@ import numpy as np
 
 from tests.replay.build import L, S, columns, host
 from tmemlab.policies.catalogue import parse_policy
-from tmemlab.replay.row import Score, StormPlan
-from tmemlab.replay.score import score
-from tmemlab.replay.stack import parse_stack
+from tmemlab.replay.scores.row import Score, StormPlan
+from tmemlab.replay.scores.score import score
+from tmemlab.world.stack import parse_stack
 
 SECOND = 10**9
 

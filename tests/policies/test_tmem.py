@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay.build import I, L, S, columns, dense, host, replay
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 POOL, DISK, ZERO, REJECTED = (int(w) for w in (Where.POOL, Where.DISK, Where.ZERO, Where.REJECTED))
 SECOND = 10**9

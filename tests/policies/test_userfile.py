@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.replay.build import columns, replay
+from tmemlab import compiled
 from tmemlab.errors import InvalidInputError
-from tmemlab.policies import compiled
-from tmemlab.policies.catalogue import built_in, parse_policies, parse_policy
+from tmemlab.policies.catalogue import parse_policies, parse_policy
+from tmemlab.policies.registry import built_in
 
 SOURCE = '''"""LRU, and the same again."""
 from dataclasses import dataclass
 from numba import njit
 from tmemlab.policies.interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from tmemlab.policies.mechanics import oldest, push_tail, unlink, write_back
+from tmemlab.policies.interface import oldest, push_tail, unlink, write_back
 
 
 @njit(cache=True)

@@ -1,8 +1,8 @@
 """zram's recompression, worked by hand."""
 
 from tests.replay.build import L, S, columns, host, replay
-from tmemlab.datasets.schema import Where
-from tmemlab.replay.score import Score
+from tmemlab.datasets.trace.schema import Where
+from tmemlab.replay.scores.score import Score
 
 POOL, DISK = int(Where.POOL), int(Where.DISK)
 SECOND = 10**9

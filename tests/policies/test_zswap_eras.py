@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay.build import L, S, columns, host, replay, stores_and_loads
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 POOL, DISK, ZERO, REJECTED = (int(w) for w in (Where.POOL, Where.DISK, Where.ZERO, Where.REJECTED))
 RAM = 1000  # pages; with max_pool_percent=1 the limit is 10, the threshold 9

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tmemlab.datasets.schema import Op, Where
+from tmemlab.datasets.trace.schema import Op, Where
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import Policy
-from tmemlab.replay.host import DISKS, Costs, Host
-from tmemlab.replay.prepare import Columns, next_loads
-from tmemlab.replay.score import Score, StormPlan, score
+from tmemlab.replay.inputs.columns import Columns, next_loads
+from tmemlab.replay.scores.score import Score, StormPlan, score
+from tmemlab.world.host import DISKS, Costs, Host
 
 S, L, I = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)  # noqa: E741
 

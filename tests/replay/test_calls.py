@@ -5,10 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.datasets.schema import Flag, Where
+from tmemlab.datasets.trace.schema import Flag, Where
 from tmemlab.errors import InvalidInputError
-from tmemlab.replay.calls import BATCHES, CALLS, DELAY_NS, LONGEST_NS, PAGES, SAVED, count_calls, parse_profile
-from tmemlab.replay.latency import LATENCY_BUCKETS
+from tmemlab.replay.scores.calls import (
+    BATCHES,
+    CALLS,
+    DELAY_NS,
+    LONGEST_NS,
+    PAGES,
+    SAVED,
+    count_calls,
+    parse_profile,
+)
+from tmemlab.world.latency import LATENCY_BUCKETS
 
 from .build import I, L, S, columns, replay
 
@@ -116,7 +125,7 @@ def test_larger_vectors_never_take_more_calls() -> None:
     row = replay(columns(events), "bounds.unbounded")
     assert row.calls is None
     from tmemlab.policies.catalogue import parse_policy
-    from tmemlab.replay.score import StormPlan, score
+    from tmemlab.replay.scores.score import StormPlan, score
 
     from .build import host
 

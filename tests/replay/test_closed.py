@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import ABSENT, Policy
-from tmemlab.replay.loops import Closed, Run, make_loop
-from tmemlab.replay.prepare import Columns
-from tmemlab.replay.resident import (
+from tmemlab.replay.inputs.columns import Columns
+from tmemlab.replay.loops.choose import Closed, Run, make_loop
+from tmemlab.replay.loops.resident import (
     COUNT_ACTIVE,
     COUNT_INACTIVE,
     EVICTED,
@@ -23,9 +23,9 @@ from tmemlab.replay.resident import (
     OUT,
     REFAULTS,
 )  # fmt: skip
-from tmemlab.replay.row import StormPlan
-from tmemlab.replay.score import score
-from tmemlab.replay.world import State
+from tmemlab.replay.loops.state import State
+from tmemlab.replay.scores.row import StormPlan
+from tmemlab.replay.scores.score import score
 
 from .build import I, L, S, columns, dense, host
 from .test_invariants import check, policies

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.factory import make_trace, relabel, sample
-from tmemlab.datasets.manifest import Certificate, Reconciliation
+from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
 from tmemlab.errors import InvalidInputError, TraceError
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.scores.score import StormPlan
 from tmemlab.replay.validate import validate
 
 MIB = 1 << 20

@@ -13,10 +13,11 @@ import pytest
 from tests.cli.test_commands import refused, run
 from tests.policies.test_userfile import SOURCE
 from tmemlab.errors import InvalidInputError
-from tmemlab.policies.catalogue import built_in, parse_policies
+from tmemlab.policies.catalogue import parse_policies
+from tmemlab.policies.registry import built_in
 from tmemlab.policies.template import template, write_template
-from tmemlab.replay import conformance
-from tmemlab.replay.conformance import RULES, Conformance, check
+from tmemlab.replay.conformance import check as conformance
+from tmemlab.replay.conformance.check import RULES, Conformance, check
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "writing-a-policy.md"
 GUIDE = "".join(re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))
@@ -172,7 +173,7 @@ def test_the_commands(tmp_path: Path) -> None:
 def test_the_plain_replay_can_be_started_by_hand(tmp_path: Path) -> None:
     path = write_template("mine.by_hand", tmp_path / "by_hand.py")
     done = subprocess.run(
-        [sys.executable, "-m", "tmemlab.replay.interpreted", str(path)],
+        [sys.executable, "-m", "tmemlab.replay.conformance.interpreted", str(path)],
         capture_output=True, text=True, check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
     assert done.stdout.count(": ok") == 7

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from tests.cli.test_commands import refused, run
 from tests.factory import make_trace, relabel
 from tests.replay.test_compare import busy_events
-from tmemlab.datasets.bundled import default_trace
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Flag, Op
+from tmemlab.datasets.share.bundled import default_trace
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Flag, Op
 from tmemlab.errors import InvalidInputError
 from tmemlab.policies.catalogue import parse_policy
-from tmemlab.replay import distances, recency
 from tmemlab.replay.compare import compare
-from tmemlab.replay.curve import Sampler, curve
-from tmemlab.replay.score import StormPlan
+from tmemlab.replay.curve import distances, recency
+from tmemlab.replay.curve.curve import Sampler, curve
+from tmemlab.replay.scores.score import StormPlan
 
 from .build import columns, replay
 from .models import cache

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.factory import make_trace
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Pressure, Where
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Pressure, Where
 from tmemlab.policies.catalogue import parse_policy
-from tmemlab.policies.layout import RUN
-from tmemlab.replay.given import worker_runs
-from tmemlab.replay.prepare import prepare
-from tmemlab.replay.score import Score, StormPlan, score
+from tmemlab.replay.inputs.columns import prepare
+from tmemlab.replay.inputs.worker_runs import worker_runs
+from tmemlab.replay.scores.score import Score, StormPlan, score
+from tmemlab.world.records import RUN
 
 from .build import L, S, columns, host, stores_and_loads
 from .test_zswap import DISK, POOL, RAM, REJECTED, Twin

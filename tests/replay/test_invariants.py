@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.policies.catalogue import all_policies
 from tmemlab.policies.interface import DISK, LISTS, POOL, REMOTE, RESIDENT, Policy
-from tmemlab.replay.engine import run
-from tmemlab.replay.host import Host
-from tmemlab.replay.latency import LATENCY_BUCKETS
-from tmemlab.replay.prepare import Columns, next_loads
-from tmemlab.replay.stack import Stack, parse_stack
-from tmemlab.replay.world import State
+from tmemlab.policies.registry import all_policies
+from tmemlab.replay.inputs.columns import Columns, next_loads
+from tmemlab.replay.loops.open import run
+from tmemlab.replay.loops.state import State
+from tmemlab.world.host import Host
+from tmemlab.world.latency import LATENCY_BUCKETS
+from tmemlab.world.stack import Stack, parse_stack
 
 from .build import I, L, S, columns, dense, host
 

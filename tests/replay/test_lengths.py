@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.factory import make_trace
-from tmemlab.datasets.manifest import Kernel, StartEnd
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Where
-from tmemlab.replay.prepare import prepare
+from tmemlab.datasets.trace.manifest import Kernel, StartEnd
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Where
+from tmemlab.replay.inputs.columns import prepare
 
 T, R = Where.POOL, Where.REJECTED
 

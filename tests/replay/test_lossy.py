@@ -2,8 +2,8 @@
 
 import itertools
 
-from tmemlab.datasets.manifest import Certificate, Reconciliation
-from tmemlab.replay.lossy import Lost
+from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
+from tmemlab.replay.inputs.lossy import Lost
 
 
 def test_every_fate_of_the_lost_events_is_inside_and_the_ends_are_met() -> None:

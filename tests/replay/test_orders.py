@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 from .build import I, L, S, columns, dense, replay
 from .models import cache, pool

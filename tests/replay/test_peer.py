@@ -9,10 +9,10 @@ import pytest
 from tests.factory import make_trace, relabel
 from tests.policies.orders import LIRS
 from tests.replay.test_orders import plain_requests
-from tmemlab.datasets.bundled import default_trace
-from tmemlab.datasets.convert import export_trace
-from tmemlab.datasets.read import Trace
-from tmemlab.datasets.schema import Op, Where
+from tmemlab.datasets.formats.registry import export_trace
+from tmemlab.datasets.share.bundled import default_trace
+from tmemlab.datasets.trace.read import Trace
+from tmemlab.datasets.trace.schema import Op, Where
 
 from .build import L, columns, replay
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmemlab.datasets.bundled import bundled
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.share.bundled import bundled
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import TmemlabError
 from tmemlab.policies.catalogue import parse_policy
-from tmemlab.replay import spill
 from tmemlab.replay.compare import compare
-from tmemlab.replay.row import StormPlan
+from tmemlab.replay.inputs import spill
+from tmemlab.replay.scores.row import StormPlan
 
 NAMES = ("t", "op", "page", "clen")
 

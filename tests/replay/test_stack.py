@@ -2,13 +2,13 @@
 
 import pytest
 
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 from tmemlab.errors import InvalidInputError
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import Policy
-from tmemlab.replay.row import Score, StormPlan
-from tmemlab.replay.score import score
-from tmemlab.replay.stack import parse_stack
+from tmemlab.replay.scores.row import Score, StormPlan
+from tmemlab.replay.scores.score import score
+from tmemlab.world.stack import parse_stack
 
 from .build import L, S, columns, host
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.replay.oom import assess, wilson
-from tmemlab.replay.storm import CAUSE, DEMAND, STALL
+from tmemlab.replay.scores.oom import assess, wilson
+from tmemlab.replay.scores.storm import CAUSE, DEMAND, STALL
 
 from .build import S, columns, host, replay
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.datasets.schema import Flag, Op, Where
-from tmemlab.replay.prepare import _survey
-from tmemlab.replay.unwritten import DROPPED, ENOUGH, UNKNOWN_SHARE, UNWRITTEN, habits
+from tmemlab.datasets.trace.schema import Flag, Op, Where
+from tmemlab.replay.inputs.columns import _survey
+from tmemlab.replay.inputs.unwritten import DROPPED, ENOUGH, UNKNOWN_SHARE, UNWRITTEN, habits
 
 from .build import I, L, S, columns, host, replay
 

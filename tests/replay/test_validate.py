@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.factory import make_trace, sample
-from tmemlab.datasets.manifest import Manifest, StartEnd, SwapDevice
-from tmemlab.datasets.read import Trace
+from tmemlab.datasets.trace.manifest import Manifest, StartEnd, SwapDevice
+from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import InvalidInputError
-from tmemlab.replay.recorded import recorded_policy, zram_devices
+from tmemlab.replay.inputs.recorded_settings import recorded_policy, zram_devices
 from tmemlab.replay.validate import validate
 
 MIB, GIB = 1 << 20, 1 << 30

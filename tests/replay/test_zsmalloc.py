@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmemlab.replay.zsmalloc import class_tables, size_classes, tenth
+from tmemlab.world.allocators.zsmalloc import class_tables, size_classes, tenth
 
 from .build import S, columns, replay
 

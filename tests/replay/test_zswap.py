@@ -5,7 +5,7 @@ from collections import OrderedDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.datasets.schema import Where
+from tmemlab.datasets.trace.schema import Where
 
 from .build import L, S, columns, host, replay, stores_and_loads
 

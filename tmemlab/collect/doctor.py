@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import KernelUnsupportedError, PrivilegeError, TmemlabError
-from . import bpfcc, host
-from . import cgroup as cgroups
-from .btf import BTF_PATH, KernelTypes
-from .compressors import find_twin
+from .host import cgroup as cgroups
+from .host import samples as host
+from .kernel import bpfcc
+from .kernel.btf import BTF_PATH, KernelTypes
+from .kernel.compressors import find_twin
 from .probes import fentry, functions, kprobe, offsets, tracepoint
-from .worker import worker_macros
+from .probes.zswap_worker import worker_macros
 
 _SET = "probe set "
 REQUIRED, USEFUL, STATE = "required", "useful", "state"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidInputError
-from .run import convert_kept
-from .spool import SpoolReader
+from .recording.run import convert_kept
+from .recording.spool import SpoolReader
 
 
 @dataclass(frozen=True)

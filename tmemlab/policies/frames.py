@@ -8,10 +8,8 @@ store, calls ``settle`` before its next decision, and keeps registers from ``SLO
 
 from typing import Any
 
-from numba import njit
-
-from .interface import POOL
-from .mechanics import oldest, push_tail, unlink, write_back
+from ..compiled import njit
+from .interface import POOL, oldest, push_tail, unlink, write_back
 
 LAST = 15
 SLOTS = 16

@@ -1,4 +1,4 @@
-"""What a policy sees and what it answers: the only module, with :mod:`.mechanics`, that policies import.
+"""What a policy sees and what it answers: the only module that policies import.
 
 The kernel asked ``struct frontswap_ops`` the same questions through function pointers. Here a policy is a
 frozen dataclass of parameters and four compiled hooks, each ``hook(w, page) -> int``:
@@ -27,14 +27,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
-from . import compiled  # noqa: F401  (sets where compiled code is cached, before the first decorator)
-
-# isort: split
 import numba as nb
 from numba import types
 
 from ..errors import InvalidInputError
-from .layout import (
+from ..world.allocators.tables import Allocator
+from ..world.mechanics import (
+    disk_write,
+    enlist,
+    enter_pool,
+    entries_within,
+    free_pages,
+    has_more_than,
+    is_on,
+    leave_pool,
+    oldest,
+    pull_back,
+    push_head,
+    push_tail,
+    sentinel,
+    splice,
+    swap_to_store,
+    unlink,
+    write_back,
+)
+from ..world.records import (
     ABSENT,
     ACCEPT,
     ASKED,
@@ -57,30 +74,16 @@ from .layout import (
     ZERO,
     ZSPAGE,
 )
-from .world import WORLD, World
+from ..world.view import WORLD, World
 
 __all__ = [
     "ABSENT", "ACCEPT", "ASKED", "BYPASS", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS",
     "NEVER", "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE",
-    "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Allocator", "Hook", "Param", "Policy", "World", "hook",
-    "ignores_pressure", "limit_pages", "load_drops", "load_keeps", "never_wakes", "param", "register",
+    "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Allocator", "Hook", "Param", "Policy", "World", "disk_write",
+    "enlist", "enter_pool", "entries_within", "free_pages", "has_more_than", "hook", "ignores_pressure", "is_on",
+    "leave_pool", "limit_pages", "load_drops", "load_keeps", "never_wakes", "oldest", "param", "pull_back",
+    "push_head", "push_tail", "register", "sentinel", "splice", "swap_to_store", "unlink", "write_back",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Allocator:
-    """What holds the compressed objects, as a model of its density."""
-
-    kind: str = "zsmalloc"
-    """zsmalloc, zbud, zbud2 (that of zcache2) or z3fold."""
-    header: int = 0
-    """Bytes that the pool stores with each object, besides what the allocator itself adds."""
-    chain: int = 8
-    """zsmalloc: pages a zspage spans at most."""
-    by_use: bool = False
-    """zsmalloc: the chain is chosen by the share of the zspage that is used, as up to Linux 6.1."""
-    chunks: int = 62
-    """z3fold: chunks of 64 bytes that the objects of a page share."""
 
 
 HOOK_SIGNATURE = types.int64(WORLD, types.int64)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import InvalidInputError
-from .catalogue import built_in
+from .registry import built_in
 from .userfile import NAME
 
 _TEXT = '''"""What this policy does, in one line."""
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tmemlab.policies.interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from tmemlab.policies.mechanics import oldest, push_tail, unlink, write_back
+from tmemlab.policies.interface import (
+    ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, oldest, param, push_tail, register, unlink, write_back,
+)  # fmt: skip
 
 LIMIT, BATCH = range(2)  # where numbers() puts them in w.p
 

@@ -18,6 +18,7 @@ from numba.core.errors import NumbaError
 
 from ..errors import InvalidInputError
 from .interface import REGISTRY, Hook, Policy
+from .registry import built_in
 
 NAME = re.compile(r"[a-z]+\.[a-z0-9_]+")
 HOOKS = ("store", "load", "wake", "pressure")
@@ -35,8 +36,6 @@ def load_policies(path: Path) -> list[type[Policy]]:
     when it has changed.
     """
     # Before anything of the file runs, so that it cannot take a name that is only not known yet.
-    from .catalogue import built_in
-
     built_in()
     path = path.absolute()
     try:

@@ -8,8 +8,7 @@ step does.
 
 from typing import Any
 
-from numba import njit
-
+from ..compiled import njit
 from .interface import REGISTRY, Policy, param
 from .order import arc, clock, fifo, lfu, lirs, lru, s3fifo, sieve, twoq
 from .order.shared import Order

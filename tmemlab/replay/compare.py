@@ -8,18 +8,18 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from ..datasets.read import Trace
+from ..datasets.trace.read import Trace
 from ..errors import InvalidInputError, TraceError
 from ..policies.catalogue import ACCESS_DEFAULTS, DEFAULTS, parse_policy
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE, parse_size_or_share
-from .calls import parse_profile
-from .host import Host, build_host
-from .loops import closed_inputs
-from .lossy import Lost
-from .prepare import Columns, next_loads, prepare
-from .score import Score, StormPlan, score
-from .stack import Stack, parse_stack
+from ..world.host import Host, build_host
+from ..world.stack import Stack, parse_stack
+from .inputs.columns import Columns, next_loads, prepare
+from .inputs.lossy import Lost
+from .loops.choose import closed_inputs
+from .scores.calls import parse_profile
+from .scores.score import Score, StormPlan, score
 
 
 @dataclass(frozen=True)

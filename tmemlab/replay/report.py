@@ -10,8 +10,8 @@ from rich.table import Table
 from ..errors import TmemlabError
 from ..units import PAGE_SIZE, format_bytes, format_count, format_duration, format_share
 from .compare import Comparison
-from .lossy import Lost
-from .score import Score
+from .inputs.lossy import Lost
+from .scores.score import Score
 
 COLUMNS = (
     "policy", "hit rate", "from disk", "rejected", "written back", "pool mean", "pool peak", "RAM saved",
@@ -21,7 +21,7 @@ COLUMNS = (
 
 def label(row: Score) -> str:
     """The policy with the parameters that are not its defaults."""
-    from ..policies.catalogue import find_policy
+    from ..policies.registry import find_policy
 
     known = find_policy(row.name).params() if "." in row.name else []
     changed = [

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.read import Trace
-from ..datasets.schema import Op, Pressure, Where
+from ..datasets.trace.read import Trace
+from ..datasets.trace.schema import Op, Pressure, Where
 from ..errors import TraceError
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE
-from .given import worker_runs
-from .host import Host, build_host
-from .prepare import Columns, prepare
-from .recorded import recorded_policy, slot_device, zram_devices
-from .score import Score, StormPlan, score
+from ..world.host import Host, build_host
+from .inputs.columns import Columns, prepare
+from .inputs.recorded_settings import recorded_policy, slot_device, zram_devices
+from .inputs.worker_runs import worker_runs
+from .scores.score import Score, StormPlan, score
 
 PLACES = ("pool", "disk", "zero")
 

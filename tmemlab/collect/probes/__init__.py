@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError
-from ..btf import KernelTypes
+from ..kernel.btf import KernelTypes
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Functions of modules are hooked by kprobes, where the kernel has them: bcc finds
 import contextlib
 from typing import Any
 
-from ..btf import KernelTypes
+from ..kernel.btf import KernelTypes
 from . import Attached, functions, kprobe
 from .symbols import Found
 

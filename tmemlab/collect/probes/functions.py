@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import KernelUnsupportedError, PrivilegeError
-from .. import bpfcc, host
-from ..btf import KernelTypes
+from ..host import samples as host
+from ..kernel import bpfcc
+from ..kernel.btf import KernelTypes
 from . import Attached, in_short
 from .offsets import kernel_macros
 from .symbols import RESULT, Found, Resolution, resolve, success

@@ -4,7 +4,7 @@ import platform
 from typing import Any
 
 from ...errors import KernelUnsupportedError
-from ..btf import KernelTypes
+from ..kernel.btf import KernelTypes
 from . import Attached, functions
 from .symbols import Found
 

@@ -4,7 +4,7 @@ Required ones missing is an error that names them; optional ones are left undefi
 """
 
 from ...errors import KernelUnsupportedError
-from ..btf import KernelTypes
+from ..kernel.btf import KernelTypes
 
 _REQUIRED_OFFSETS = {
     "OFF_TASK_MM": ("task_struct", "mm"),

@@ -7,7 +7,7 @@ never by the kernel's version. Handlers are functions of bpf/functions.c.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..btf import KernelTypes
+from ..kernel.btf import KernelTypes
 
 RESULT = ("the result",)
 FOLIO = ("folio", "page")

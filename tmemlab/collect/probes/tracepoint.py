@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from ...errors import KernelUnsupportedError
-from .. import bpfcc
-from ..btf import KernelTypes
+from ..kernel import bpfcc
+from ..kernel.btf import KernelTypes
 from . import Attached
 from .offsets import kernel_macros
 

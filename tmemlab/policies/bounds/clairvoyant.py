@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, DROP, KEEP, POOL, REJECT, Policy, hook, limit_pages, param, register
-from ..mechanics import push_tail, write_back
+from ...compiled import njit
+from ..interface import (
+    ACCEPT,
+    DROP,
+    KEEP,
+    POOL,
+    REJECT,
+    Policy,
+    hook,
+    limit_pages,
+    param,
+    push_tail,
+    register,
+    write_back,
+)
 
 LIMIT, BYPASS = range(2)
 HEAP_SIZE = 0

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..interface import ACCEPT, Policy, hook, register
-from ..mechanics import push_tail
+from ..interface import ACCEPT, Policy, hook, push_tail, register
 
 
 @hook

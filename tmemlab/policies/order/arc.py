@@ -4,10 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ..interface import ACCEPT, KEEP, REJECT, hook, register
-from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from ...compiled import njit
+from ..interface import (
+    ACCEPT,
+    KEEP,
+    REJECT,
+    enlist,
+    entries_within,
+    hook,
+    is_on,
+    oldest,
+    register,
+    unlink,
+    write_back,
+)
 from .shared import LIMIT, Order
 
 T1, T2, B1, B2 = 0, 1, 2, 3  # lists

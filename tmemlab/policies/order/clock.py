@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ...compiled import njit
+from ..interface import ACCEPT, KEEP, REJECT, hook, oldest, param, push_tail, register, unlink, write_back
 from .shared import LIMIT, Order
 
 TOP, START = 1, 2

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, KEEP, REJECT, hook, register
-from ..mechanics import enlist, oldest, unlink, write_back
+from ...compiled import njit
+from ..interface import ACCEPT, KEEP, REJECT, enlist, hook, oldest, register, unlink, write_back
 from .shared import LIMIT, Order
 
 LOWEST = 0  # register: no page has fewer uses than this

@@ -4,10 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ...compiled import njit
+from ..interface import (
+    ACCEPT,
+    DROP,
+    KEEP,
+    REJECT,
+    Policy,
+    hook,
+    limit_pages,
+    oldest,
+    param,
+    push_tail,
+    register,
+    unlink,
+    write_back,
+)
 
 LIMIT, EXCLUSIVE = range(2)
 

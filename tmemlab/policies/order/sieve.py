@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, KEEP, REJECT, hook, register
-from ..mechanics import oldest, push_tail, splice, unlink, write_back
+from ...compiled import njit
+from ..interface import ACCEPT, KEEP, REJECT, hook, oldest, push_tail, register, splice, unlink, write_back
 from .shared import LIMIT, Order
 
 # The queue, oldest first, is list PASSED followed by list AHEAD: the hand stands between the two, so that a

@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, KEEP, REJECT, hook, param, register
-from ..mechanics import enlist, entries_within, is_on, oldest, unlink, write_back
+from ...compiled import njit
+from ..interface import (
+    ACCEPT,
+    KEEP,
+    REJECT,
+    enlist,
+    entries_within,
+    hook,
+    is_on,
+    oldest,
+    param,
+    register,
+    unlink,
+    write_back,
+)
 from .shared import LIMIT, Order
 
 IN_SHARE, OUT_SHARE = 1, 2

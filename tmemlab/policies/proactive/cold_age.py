@@ -4,10 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, DISK, KEEP, LISTS, POOL, REJECT, Policy, hook, limit_pages, param, register
-from ..mechanics import push_tail, write_back
+from ...compiled import njit
+from ..interface import (
+    ACCEPT,
+    DISK,
+    KEEP,
+    LISTS,
+    POOL,
+    REJECT,
+    Policy,
+    hook,
+    limit_pages,
+    param,
+    push_tail,
+    register,
+    write_back,
+)
 
 LIMIT, SCAN_NS, TARGET, PERCENTILE, WARMUP_NS = range(5)
 TICKS, THRESHOLD, DISK_LOADS = range(3)

@@ -4,8 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ..interface import (
+    ACCEPT,
+    KEEP,
+    REJECT,
+    Policy,
+    hook,
+    limit_pages,
+    oldest,
+    param,
+    push_tail,
+    register,
+    unlink,
+    write_back,
+)
 
 LIMIT, INTERVAL_NS, RATIO, PRESSURE, MOST = range(5)
 DISK_LOADS, CREDIT = range(2)

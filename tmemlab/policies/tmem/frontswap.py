@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from ..mechanics import push_tail
+from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, push_tail, register
 
 LIMIT, EXCLUSIVE = range(2)
 

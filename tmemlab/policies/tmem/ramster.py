@@ -3,13 +3,26 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba import njit
-
+from ...compiled import njit
 from .. import frames
 from ..frames import LAST, evict_frame, settle
-from ..interface import ACCEPT, BYPASS, DROP, KEEP, NEVER, REFUSED, Allocator, Policy, hook, param, register
-from ..mechanics import has_more_than, push_tail, unlink
-from ..selfshrink import BACK, STORED, selfshrink, swap_out_again
+from ..interface import (
+    ACCEPT,
+    BYPASS,
+    DROP,
+    KEEP,
+    NEVER,
+    REFUSED,
+    Allocator,
+    Policy,
+    has_more_than,
+    hook,
+    param,
+    push_tail,
+    register,
+    unlink,
+)
+from .selfshrink import BACK, STORED, selfshrink, swap_out_again
 
 LARGEST, MEAN, EXCLUSIVE, FRAMES, SECOND_NS, SHRINKS, SHRINK_NS, HYSTERESIS, INERTIA = range(9)
 NEXT_REMOTIFY, NEXT_SHRINK = 3, 4  # registers, after those of selfshrink

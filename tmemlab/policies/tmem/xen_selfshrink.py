@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba import njit
-
-from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, Policy, hook, param, register
-from ..mechanics import push_tail, unlink
-from ..selfshrink import BACK, STORED, selfshrink, swap_out_again
+from ...compiled import njit
+from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, Policy, hook, param, push_tail, register, unlink
+from .selfshrink import BACK, STORED, selfshrink, swap_out_again
 
 LIMIT, INTERVAL_NS, DOWN, UP, RESERVE, RESERVED = range(6)
 HYSTERESIS, INERTIA, RESETS, SHRINKS, BALLOONS, COMPRESS = range(6, 12)

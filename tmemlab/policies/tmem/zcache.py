@@ -4,8 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..interface import ACCEPT, ORDINARY, REFUSED, REJECT, Allocator, Policy, hook, load_keeps, param, register
-from ..mechanics import has_more_than, push_tail
+from ..interface import (
+    ACCEPT,
+    ORDINARY,
+    REFUSED,
+    REJECT,
+    Allocator,
+    Policy,
+    has_more_than,
+    hook,
+    load_keeps,
+    param,
+    push_tail,
+    register,
+)
 
 COUNT, LARGEST, MEAN = range(3)
 

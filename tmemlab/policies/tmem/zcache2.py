@@ -16,11 +16,12 @@ from ..interface import (
     REJECT,
     Allocator,
     Policy,
+    has_more_than,
     hook,
     param,
+    push_tail,
     register,
 )
-from ..mechanics import has_more_than, push_tail
 
 LARGEST, MEAN, EXCLUSIVE, WRITEBACK = range(4)
 

@@ -5,8 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from .. import victims
-from ..interface import ACCEPT, DROP, KEEP, REJECT, Hook, Policy, hook, limit_pages, param, register
-from ..mechanics import free_pages, oldest, push_tail, write_back
+from ..interface import (
+    ACCEPT,
+    DROP,
+    KEEP,
+    REJECT,
+    Hook,
+    Policy,
+    free_pages,
+    hook,
+    limit_pages,
+    oldest,
+    param,
+    push_tail,
+    register,
+    write_back,
+)
 
 LIMIT = 0
 BATCH, COMPRESSED, LARGEST, EXCLUSIVE = range(victims.FIRST_OWN, victims.FIRST_OWN + 4)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..interface import ACCEPT, DROP, KEEP, REFUSE, REJECT, Policy, hook, param, register
-from ..mechanics import push_tail
+from ..interface import ACCEPT, DROP, KEEP, REFUSE, REJECT, Policy, hook, param, push_tail, register
 
 LIMIT, SLOTS, LAST_SLOTS_FREED, HUGE, FALLBACK = range(5)
 

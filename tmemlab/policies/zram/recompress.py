@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import DROP, KEEP, LISTS, POOL, hook, param, register
-from ..mechanics import enter_pool, leave_pool, push_tail, write_back
+from ...compiled import njit
+from ..interface import (
+    DROP,
+    KEEP,
+    LISTS,
+    POOL,
+    enter_pool,
+    hook,
+    leave_pool,
+    param,
+    push_tail,
+    register,
+    write_back,
+)
 from . import basic
 
 TYPE, INTERVAL_NS, IDLE_NS, THRESHOLD, MOST, SHARE, WRITES = range(5, 12)

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba import njit
-
-from ..interface import DROP, KEEP, LISTS, POOL, hook, param, register
-from ..mechanics import write_back
+from ...compiled import njit
+from ..interface import DROP, KEEP, LISTS, POOL, hook, param, register, write_back
 from . import basic
 
 MODE, INTERVAL_NS, IDLE_NS, BUDGET, REFILL_NS, BY_SIZE = range(5, 11)

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from numba import njit
-
-from ..interface import ASKED, NEVER, ORDINARY, REFUSED, Allocator, Policy, param
-from ..mechanics import oldest, write_back
+from ...compiled import njit
+from ..interface import ASKED, NEVER, ORDINARY, REFUSED, Allocator, Policy, oldest, param, write_back
 
 LIMIT, THRESHOLD, VISIT_NS, PAGE_NS, START_NS, EVICTS, EXCLUSIVE, SHRINKER, PRIORITY = range(9)
 FULL, WORKING, CLOCK, FAILURES, CURSOR, PROTECTED, DISK_LOADS, STORES, DEFERRED = range(9)

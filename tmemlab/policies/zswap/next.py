@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import hook, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ...compiled import njit
+from ..interface import hook, oldest, param, push_tail, register, unlink, write_back
 from . import v6_18
 from .v6_18 import MAX_RECLAIM_RETRIES, RECLAIMED_SHARE, THRESHOLD
 from .worker import ATTEMPTS, CLOCK, FAILURES, VISITS, end_run, is_due, next_visit, next_wake

@@ -5,8 +5,7 @@ from typing import Any
 
 from .. import frames
 from ..frames import LAST, evict_frame, settle
-from ..interface import ACCEPT, REJECT, Allocator, hook, load_keeps, register
-from ..mechanics import push_tail
+from ..interface import ACCEPT, REJECT, Allocator, hook, load_keeps, push_tail, register
 from .eras import Era, fits, is_full
 
 

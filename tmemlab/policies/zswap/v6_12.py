@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
-from ..interface import ACCEPT, REJECT, Allocator, hook, register
-from ..mechanics import unlink
+from ...compiled import njit
+from ..interface import ACCEPT, REJECT, Allocator, hook, register, unlink
 from . import v6_18
 from .eras import fits, zpool_param
 

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba import njit
-
-from ..interface import ACCEPT, REJECT, Policy, hook, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ...compiled import njit
+from ..interface import ACCEPT, REJECT, Policy, hook, oldest, param, push_tail, register, unlink, write_back
 from .worker import (
     ATTEMPTS,
     CLOCK,

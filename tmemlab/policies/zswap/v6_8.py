@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, param, register
-from ..mechanics import oldest, push_tail, unlink, write_back
+from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, oldest, param, push_tail, register, unlink, write_back
 from .eras import (
     CLOCK,
     CURSOR,

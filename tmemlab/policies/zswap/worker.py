@@ -8,10 +8,8 @@ those: when a CPU was free is the host's doing, like the memory that it had; wha
 
 from typing import Any
 
-from numba import njit
-
-from ..interface import NEVER
-from ..mechanics import oldest, sentinel
+from ...compiled import njit
+from ..interface import NEVER, oldest, sentinel
 
 VISIT_NS, PAGE_NS, START_NS, LATE_SHARE, LATE_NS, AGAIN_NS = range(3, 9)
 """Where the policies have the worker's times among their numbers."""
@@ -22,7 +20,8 @@ GIVEN: within the time of a given run. ASKED: for a run that will be given."""
 REGISTERS = 24
 
 VISITS_A_RUN = 15
-"""Entries that a run looks at before it gives up where one cgroup has all of them (collect/worker.py says why)."""
+"""Entries that a run looks at before it gives up where one cgroup has all of them: collect/probes/zswap_worker.py
+says why."""
 
 SOON_NS, JUST_NS = 1_000_000_000, 10_000_000
 """A store that is rejected so shortly before a given run is asked for, or after one, does not ask for another: a

@@ -1,0 +1,1 @@
+"""The host around a recording: its memory over time, and a memory cgroup for a command."""

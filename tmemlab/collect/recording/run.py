@@ -1,0 +1,222 @@
+"""Recording from beginning to end: the output directory, the command, the signals, the conversion."""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
+from ..host import cgroup as cgroups
+from ..kernel import privileges
+from ..matching.spool_to_trace import Scrub, convert
+from .counters import record_counters
+from .guard import die_with_parent
+from .session import Options, Progress, Session
+from .spool import SPOOL_NAME, SpoolFullError
+
+_PATIENCE_SECONDS = 10.0
+"""How long a command may take to end after SIGTERM before it is killed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished recording. ``manifest`` is datasets.manifest.Manifest."""
+
+    path: Path
+    manifest: Any
+    progress: Progress
+    command_exit: int | None
+    recorder_cpu_s: float
+    recorder_seconds: float
+    contents_cpu_s: float
+
+    @property
+    def bytes_per_event(self) -> float | None:
+        """Of the events files, as on disk."""
+        events = self.manifest.events.recorded
+        size = sum(self.manifest.files[name].bytes for name in self.manifest.event_files)
+        return size / events if events else None
+
+
+def collect(
+    out: Path,
+    options: Options,
+    command: list[str] | None = None,
+    memory_limit: int | None = None,
+    *,
+    watch: Callable[[Progress], None] | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    ready: Callable[[], object] = lambda: None,
+    command_stdout: int | None = None,
+    provenance: dict[str, Any] | None = None,
+    trace_license: str = "",
+    scrub: Scrub | None = None,
+    counters_only: bool = False,
+    drop_privileges: bool = False,
+) -> Outcome:
+    """Record into ``out`` until the duration is over, the command ends, or SIGINT or SIGTERM arrives.
+
+    A command runs in a memory cgroup of its own, limited to ``memory_limit`` bytes. ``counters_only`` samples what
+    anyone may read. ``drop_privileges`` leaves the calling thread without them, for good. Raises PrivilegeError,
+    KernelUnsupportedError, InvalidInputError; TmemlabError when the disk is full, with what was recorded kept.
+    """
+    if counters_only:
+        return _collect_counters(out, options, command, watch, note, ready)
+    if os.geteuid() != 0 or not privileges.may_trace():
+        raise PrivilegeError(
+            "recording loads BPF programs, which needs root: run it with sudo, or record --counters-only"
+        )
+    if memory_limit is not None and not command:
+        raise InvalidInputError("--memory-limit needs a command to limit: add -- COMMAND")
+    if command and shutil.which(command[0]) is None:
+        raise InvalidInputError(f"{command[0]!r} is not a command: check the name or give its full path")
+    made = _make_directory(out)
+    try:
+        with contextlib.ExitStack() as stack:
+            outcome = _record(
+                stack, out, options, command, memory_limit, watch, ready, command_stdout, drop_privileges
+            )
+    except SpoolFullError as error:
+        raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
+    except BaseException:
+        if made and not (out / SPOOL_NAME).exists():
+            with contextlib.suppress(OSError):
+                out.rmdir()
+        raise
+    session, command_exit, cpu, seconds = outcome
+    extra: dict[str, Any] = {"provenance": provenance or {}, "license": trace_license}
+    if command:
+        extra["command"] = {"argv": command, "memory_limit": memory_limit, "exit_code": command_exit}
+    manifest = convert_kept(out, out, note, extra, scrub)
+    return Outcome(out, manifest, session.progress, command_exit, cpu, seconds, session.contents_cpu_s)
+
+
+def _collect_counters(
+    out: Path,
+    options: Options,
+    command: list[str] | None,
+    watch: Callable[[Progress], None] | None,
+    note: Callable[[str], None],
+    ready: Callable[[], object],
+) -> Outcome:
+    if command:
+        raise InvalidInputError("--counters-only watches the whole host: leave out the COMMAND")
+    _make_directory(out)
+    with _stop_signals() as stopped:
+        ready()
+        begin, cpu = time.monotonic(), time.process_time()
+        progress = record_counters(out, options, lambda: bool(stopped), watch)
+        spent, seconds = time.process_time() - cpu, time.monotonic() - begin
+    return Outcome(out, convert_kept(out, out, note, {}), progress, None, spent, seconds, 0.0)
+
+
+def convert_kept(
+    directory: Path, out: Path, note: Callable[[str], None], extra: dict[str, Any], scrub: Scrub | None = None
+) -> Any:
+    """convert.convert, with errors that say that the recording is kept and how to go on."""
+    try:
+        return convert(directory, out, progress=note, extra=extra, scrub=scrub)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TmemlabError(_kept(directory, f"no space left to write the trace {out}")) from None
+
+
+def _kept(directory: Path, what: str) -> str:
+    command = f"tmemlab datasets recover {directory}"
+    return f"{what}; what was recorded is kept in {directory}: free space and run {command}"
+
+
+def _make_directory(out: Path) -> bool:
+    """Make ``out``, 0700; True where it was not there. InvalidInputError where something is in it."""
+    try:
+        out.mkdir(mode=0o700, parents=True)
+        return True
+    except FileExistsError:
+        if not out.is_dir() or any(out.iterdir()):
+            raise InvalidInputError(f"{out} already exists: name another directory, or remove it") from None
+        return False
+    except OSError as error:
+        raise InvalidInputError(f"cannot make the directory {out} ({error.strerror}): choose another") from None
+
+
+def _record(
+    stack: contextlib.ExitStack,
+    out: Path,
+    options: Options,
+    command: list[str] | None,
+    memory_limit: int | None,
+    watch: Callable[[Progress], None] | None,
+    ready: Callable[[], object],
+    command_stdout: int | None,
+    drop_privileges: bool,
+) -> tuple[Session, int | None, float, float]:
+    try:
+        hierarchy = cgroups.find_hierarchy()
+    except KernelUnsupportedError:
+        if memory_limit is not None or options.cgroup is not None:
+            raise
+        hierarchy = None
+    group = None
+    if command and hierarchy is not None:
+        group = stack.enter_context(cgroups.OwnCgroup(memory_limit, hierarchy))
+    stopped = stack.enter_context(_stop_signals())
+    session = Session(out, options, hierarchy)
+    session.usage_file = group.usage_file if group else None
+    stack.enter_context(session)
+    ready()
+    begin, cpu = time.monotonic(), time.process_time()
+    child = None
+    if command:
+
+        def enter() -> None:
+            die_with_parent()
+            if group is not None:
+                group.join()
+
+        child = subprocess.Popen(command, preexec_fn=enter, stdout=command_stdout)
+        stack.callback(_reap, child)
+    if drop_privileges:
+        privileges.drop(privileges.needed(out))
+    session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)
+    if child is not None:
+        _let_end(child, session, watch)
+    session.finish()
+    spent = time.process_time() - cpu
+    return session, child.returncode if child else None, spent, time.monotonic() - begin
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """SIGINT, SIGTERM and SIGHUP noted in a list instead of ending the process."""
+    received: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    old = {number: signal.signal(number, lambda n, _: received.append(n)) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _let_end(child: "subprocess.Popen[bytes]", session: Session, watch: Callable[[Progress], None] | None) -> None:
+    """Ask the command to end, then make it, recording all the while: what it frees belongs to the trace."""
+    for act in (child.terminate, child.kill):
+        if child.poll() is None:
+            act()
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            session.options = replace(session.options, duration=None, max_bytes=None)
+            session.run(lambda: child.poll() is not None or time.monotonic() > deadline, watch)  # noqa: B023
+
+
+def _reap(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        child.kill()
+        child.wait()

@@ -1,0 +1,188 @@
+"""tmemlab collect."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InvalidInputError
+from ..units import format_bytes, format_count, format_duration, format_share, parse_duration
+from .common import json_option, on_terminal, size, write_json
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except InvalidInputError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _ring(text: str) -> int:
+    count: int = size(text)
+    if count < 1 << 16 or count > 1 << 30 or count & (count - 1):
+        raise click.BadParameter(f"{text!r} is not a power of two between 64K and 1G: 16M is the default")
+    return count
+
+
+def _share(text: str) -> float:
+    part, _, whole = text.partition("/")
+    try:
+        share = float(part) / float(whole or 1)
+    except (ValueError, ZeroDivisionError):
+        share = 0.0
+    if not 2**-20 <= share <= 1:
+        raise click.BadParameter(f"{text!r} is not a share of pages: 1/64 and 0.1 are")
+    return share
+
+
+@click.command("collect", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--duration", type=_duration, metavar="TIME", help="Stop after this long, such as 60s or 10m.")
+@click.option("--cgroup", metavar="PATH", help="Record only pages of this memory cgroup and those below it.")
+@click.option("--comm", metavar="NAME", help="Record only pages of processes that ps -o comm calls so.")
+@click.option("--sample", type=_share, metavar="SHARE",
+              help="Record this share of all pages, such as 1/64: a scale model of the host.")  # fmt: skip
+@click.option("--memory-limit", type=size, metavar="SIZE", help="Memory that COMMAND may use.")
+@click.option("--sample-rate", type=click.FloatRange(0.1, 100), default=10.0, show_default=True,
+              help="Samples of the host's memory a second.")  # fmt: skip
+@click.option("--content-cpu", type=click.FloatRange(0, 0.9), default=0.05, show_default=True,
+              help="Share of one CPU for learning how well pages compress; 0 for none.")  # fmt: skip
+@click.option("--ring", type=_ring, default="16M", show_default=True, metavar="SIZE",
+              help="Kernel buffer for events on their way.")  # fmt: skip
+@click.option("--max-cpu", type=click.FloatRange(0.01, 1), metavar="SHARE",
+              help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
+@click.option("--max-size", type=size, metavar="SIZE", help="Stop when the recording takes so much of the disk.")
+@click.option("--counters-only", is_flag=True, help="Sample what anyone may read: no events, no root needed.")
+@click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
+@json_option
+def command(
+    out: Path,
+    command: tuple[str, ...],
+    duration: float | None,
+    cgroup: str | None,
+    comm: str | None,
+    sample: float | None,
+    memory_limit: int | None,
+    sample_rate: float,
+    content_cpu: float,
+    ring: int,
+    max_cpu: float | None,
+    max_size: int | None,
+    counters_only: bool,
+    probe_set: str | None,
+    json_file: str | None,
+) -> None:
+    """Record this host's swap traffic into the trace OUT until the time is over, COMMAND ends, or Ctrl-C.
+
+    Needs root, and gives its privileges up once it records. COMMAND runs in a memory cgroup of its own and is
+    ended when the recording is. Page contents are never stored.
+
+    \b
+    tmemlab collect /tmp/trace --duration 60s
+    tmemlab collect /tmp/trace --memory-limit 300M -- make -j4
+    """
+    from ..collect.recording.run import collect
+    from ..collect.recording.session import Options
+
+    options = Options(
+        duration=duration, cgroup=cgroup, command_name=comm, sample_pages=sample, sample_hz=sample_rate,
+        ring_bytes=ring, content_share=content_cpu,
+        probe_set=probe_set, max_cpu=max_cpu, max_bytes=max_size,
+    )  # fmt: skip
+    terminal, endless = on_terminal(), duration is None and not command
+    outcome = collect(
+        out,
+        options,
+        list(command) or None,
+        memory_limit,
+        watch=_Meter() if terminal else None,
+        note=_note if terminal else lambda _: None,
+        ready=lambda: click.echo("recording until Ctrl-C", err=True) if endless else None,
+        counters_only=counters_only,
+        drop_privileges=True,
+        # stdout is for our JSON document alone, where one was asked for there
+        command_stdout=sys.stderr.fileno() if json_file == "-" else None,
+    )
+    if terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    if json_file is not None:
+        write_json(_document(outcome), json_file)
+    if json_file != "-":
+        _print(outcome)
+    if not outcome.manifest.certificate.complete:
+        click.echo(f"tmemlab: the trace is not complete: {outcome.manifest.certificate.note}", err=True)
+    if outcome.command_exit:
+        click.echo(f"tmemlab: {command[0]} ended with exit code {outcome.command_exit}", err=True)
+
+
+class _Meter:
+    """The progress line: rates since the last call, drops, pool and pressure."""
+
+    def __init__(self) -> None:
+        self._swapped, self._seconds, self._stalled = 0, 0.0, 0
+
+    def __call__(self, progress: Any) -> None:
+        elapsed = max(progress.seconds - self._seconds, 1e-9)
+        rate = (progress.swapped - self._swapped) / elapsed
+        sample = progress.sample
+        stalled = sample.get("psi_some_us") or 0
+        # before the first line there is no earlier reading to compare with
+        share = (stalled - self._stalled) / 1e6 / elapsed if self._stalled else 0.0
+        self._swapped, self._seconds, self._stalled = progress.swapped, progress.seconds, stalled
+        line = (
+            f"{format_duration(progress.seconds):>9}  {format_count(rate):>9} events/s  "
+            f"{format_count(progress.swapped)} in all  dropped {format_count(progress.dropped)}  "
+            f"pool {format_bytes(sample.get('pool_bytes') or 0)}  "
+            f"stalled {format_share(min(share, 1.0))}"
+        )
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+
+def _note(what: str) -> None:
+    click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
+
+
+def _document(outcome: Any) -> dict[str, Any]:
+    manifest = outcome.manifest
+    return {
+        "schema": "tmemlab.collect/1",
+        "path": str(outcome.path),
+        "duration_s": manifest.duration_ns / 1e9,
+        "probe_set": manifest.probe_set.name,
+        "events": manifest.events.recorded,
+        "stores": manifest.events.stores,
+        "loads": manifest.events.loads,
+        "invalidates": manifest.events.invalidates,
+        "dropped": manifest.events.dropped,
+        "kernel": manifest.kernel_counters,
+        "recorded": manifest.recorded_counters,
+        "complete": manifest.certificate.complete,
+        "bytes_per_event": outcome.bytes_per_event,
+        "clen": {"method": manifest.clen.method, "algorithm": manifest.clen.algorithm, **manifest.clen.extra},
+        "identity": manifest.extra["identity"],
+        "recorder": {
+            "cpu_s": outcome.recorder_cpu_s,
+            "contents_cpu_s": outcome.contents_cpu_s,
+            "seconds": outcome.recorder_seconds,
+        },
+        "command_exit": outcome.command_exit,
+    }
+
+
+def _print(outcome: Any) -> None:
+    manifest = outcome.manifest
+    events = manifest.events
+    per_event = outcome.bytes_per_event
+    click.echo(
+        f"{outcome.path}: {format_count(events.stores)} stores, {format_count(events.loads)} loads, "
+        f"{format_count(events.invalidates)} invalidates in {format_duration(manifest.duration_ns / 1e9)}"
+        + (f", {per_event:.1f} bytes an event" if per_event else "")
+    )
+    for name, part in (("stores", manifest.certificate.stores), ("loads", manifest.certificate.loads)):
+        kernel = "unknown" if part.kernel is None else format_count(part.kernel)
+        click.echo(
+            f"  {name:6}  recorded {format_count(part.recorded):>11}  dropped {format_count(part.dropped):>7}  "
+            f"counted by the kernel {kernel:>11}"
+        )

@@ -1,0 +1,86 @@
+"""Where compiled hooks and loops are kept between runs; :func:`njit` for all that is compiled.
+
+Numba decides whether its cache is stale by the file that holds the function, not by the files of the
+functions it calls. A changed list primitive would go unnoticed in every policy that uses it, so the cache
+folder is named after the content of all modules that others compile into themselves. A policy's own file is
+not among them: numba sees that one change, and to edit one policy does not compile the others again.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numba
+from numba import njit
+
+__all__ = ["cache_folder", "njit", "shared_sources", "sources_digest"]
+
+PACKAGE = Path(__file__).resolve().parent
+STATES = 6
+"""Folders that are kept of one installation: processes may be running from older ones."""
+
+_IMPORT = re.compile(r"^from (\.+)([\w.]*) import (?:\(([^)]*)\)|([^\n#]*))", re.MULTILINE)
+_COMPILES = re.compile(r"^@njit|\bnjit\(|^@inner|overload_attribute\(|^@hook", re.MULTILINE)
+
+
+def _imported(path: Path, text: str) -> Iterator[Path]:
+    """The modules of this package that a module imports from."""
+    for dots, module, listed, line in _IMPORT.findall(text):
+        folder = path.parents[len(dots) - 1].joinpath(*filter(None, module.split(".")))
+        yield folder.with_suffix(".py")
+        yield folder / "__init__.py"
+        for name in re.split(r"[\s,]+", listed or line):
+            yield folder / f"{name}.py"
+
+
+def shared_sources() -> list[Path]:
+    """Modules whose functions, records or constants end up in compiled code of another module.
+
+    All that compile something and all that those import, however deep; a policy only where another imports it.
+    """
+    texts = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
+    policies = PACKAGE / "policies"
+    alone = {path for path, text in texts.items() if "@register(" in text and path.is_relative_to(policies)}
+    shared: set[Path] = set()
+    ahead = [path for path, text in texts.items() if _COMPILES.search(text)]
+    while ahead:
+        path = ahead.pop()
+        for other in _imported(path, texts[path]):
+            if other in texts and other not in shared:
+                shared.add(other)
+                ahead.append(other)
+    return sorted(shared | {path for path, text in texts.items() if _COMPILES.search(text)} - alone)
+
+
+def sources_digest() -> str:
+    """A digest of the content of the shared modules."""
+    digest = hashlib.sha256()
+    for path in shared_sources():
+        digest.update(f"{path.relative_to(PACKAGE)}:".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """The folder for this state of this installation, made if needed; its older states are removed."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    installation = hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]
+    root = home / "tmemlab" / "compiled" / installation
+    folder = root / sources_digest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError
+        states = sorted((p for p in root.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
+        for old in states[: 1 - STATES]:
+            shutil.rmtree(old, ignore_errors=True)
+    except (OSError, RuntimeError):
+        folder = Path(tempfile.mkdtemp(prefix="tmemlab-compiled-"))
+    return folder
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    numba.config.CACHE_DIR = str(cache_folder())

@@ -1,0 +1,1 @@
+"""Traces made from traces: slices, samples, merges, anonymous copies."""

@@ -1,0 +1,1 @@
+"""Formats of others: a file each that reads or writes one."""

@@ -1,0 +1,1 @@
+"""Traces that travel: packs, remote stores, the catalogue, what ships with the package."""

@@ -1,0 +1,1 @@
+"""The trace itself: its schema, how it is read, written and verified."""

@@ -1,0 +1,48 @@
+"""A new file that appears under its name only when it is complete."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import InvalidInputError
+from .parquet import disk_errors
+
+
+def refuse_existing(path: Path) -> None:
+    """InvalidInputError where there is anything at ``path``."""
+    if path.exists() or path.is_symlink():
+        raise InvalidInputError(f"{path} already exists: name a file that does not, or remove it")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A binary stream, readable and writable, that becomes ``path`` (0600) at the end of the block.
+
+    Also the temporary name, beside which the caller may put files of its own. InvalidInputError where ``path``
+    exists; TmemlabError where the disk refuses. An exception removes what was written.
+    """
+    refuse_existing(path)
+    with disk_errors(path):
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "w+b") as stream:
+                yield stream, partial
+                stream.flush()
+                os.fsync(stream.fileno())
+            _publish(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _publish(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)  # unlike a rename, refuses to replace what appeared meanwhile
+    except FileExistsError:
+        raise InvalidInputError(f"{path} appeared while it was being written: name another file") from None
+    except OSError:  # a filesystem without hard links
+        partial.rename(path)

@@ -1,0 +1,60 @@
+"""frontswap_selfshrink: a timer pulls a part of the pool back into RAM while the pool does not grow.
+
+Linux 3.8 drivers/xen/xen-selfballoon.c:frontswap_selfshrink, and its copy in RAMster. What came back is on a
+list of its own, from which the VM swaps it out again when memory is short.
+"""
+
+from typing import Any
+
+from ...compiled import njit
+from ..interface import RESIDENT, free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
+
+STORED, BACK = 0, 1
+"""Lists: pages in the pool, pages that were pulled back into RAM."""
+LAST_COUNT, COUNT, COUNTER = range(3)
+"""Registers."""
+
+
+@njit(cache=True)
+def selfshrink(w: Any, hysteresis: int, inertia: int, resets: bool) -> None:
+    """One period; ``resets``: after a shrink the inertia counts again, as from 3.16 on."""
+    h, own = w.host, w.own
+    own[LAST_COUNT] = own[COUNT]
+    own[COUNT] = h.pool_count
+    if own[COUNT] == 0 or own[COUNT] > own[LAST_COUNT]:
+        own[COUNTER] = inertia
+        return
+    if own[COUNTER]:
+        own[COUNTER] -= 1
+        if own[COUNTER]:
+            return
+    if resets:
+        own[COUNTER] = inertia
+    wanted = own[COUNT] if own[COUNT] <= hysteresis else own[COUNT] // hysteresis
+    if free_pages(w) + h.file < wanted:
+        return  # security_vm_enough_memory() fails: nothing is pulled back
+    for _ in range(wanted):
+        page = oldest(w, STORED)
+        if page < 0:
+            return
+        pull_back(w, page)
+        push_tail(w, BACK, page)
+
+
+@njit(cache=True)
+def swap_out_again(w: Any, need: int, level: int) -> int:
+    """The VM swaps out what was pulled back, longest ago first, to its slots; pages of RAM given back."""
+    h = w.host
+    freed = 0
+    while freed < need:
+        page = oldest(w, BACK)
+        if page < 0:
+            break
+        unlink(w, page)
+        if w.pages[page].place != RESIDENT:
+            continue  # it was loaded or freed since
+        h.resident -= 1
+        h.base_free += 1
+        swap_to_store(w, page, level)
+        freed += 1
+    return freed

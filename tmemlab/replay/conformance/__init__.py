@@ -1,0 +1,1 @@
+"""Whether a policy keeps the rules: small cases, run as Python and compiled."""

@@ -1,0 +1,1 @@
+"""The hit rate of an LRU order at every size, from one pass."""

@@ -1,0 +1,253 @@
+"""A trace as the engine wants it: flat columns, every compressed length filled in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...compiled import njit
+from ...datasets.trace.read import Trace
+from ...datasets.trace.schema import NO_CLEN, Flag, Op, Where
+from ...errors import TraceError
+from ...policies.interface import NEVER
+from ...units import PAGE_SIZE
+from .recorded_settings import rejects_poor
+from .spill import read_columns
+from .unwritten import DROPPED, UNWRITTEN, habits, not_written
+
+_STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
+_COPY_STAYS = int(Flag.COPY_STAYS)
+_ZERO, _POOL, _DISK = int(Where.ZERO), int(Where.POOL), int(Where.DISK)
+_NO_CLEN = NO_CLEN
+_KNUTH = 2654435761
+_NEARBY = 16
+_ENOUGH = 100
+"""Lengths to draw from, for their distribution to be worth more than that of all."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """One trace in memory, shared read-only by all replays."""
+
+    path: Path
+    kind: str
+    t: npt.NDArray[np.int64]
+    op: npt.NDArray[np.uint8]
+    page: npt.NDArray[np.uint32]
+    flags: npt.NDArray[np.uint8]
+    where: npt.NDArray[np.uint8]
+    clen: npt.NDArray[np.uint16]
+    """Every store has a length: its own, its page's, or one drawn from those that were measured. Like ``op``,
+    ``flags`` and ``where`` it is empty for an access trace."""
+    cgroup_of_page: npt.NDArray[np.uint16]
+    first_seen_in: npt.NDArray[np.uint8]
+    """A page: where the kernel found it if its first event is a load, else Where.UNKNOWN."""
+    pages: int
+    stores: int
+    loads: int
+    invalidates: int
+    clen_source: str
+    lengths: npt.NDArray[np.uint16]
+    """A sorted sample of compressed lengths, for pages that are not in the trace."""
+    residence: int = 0
+    """Events for which a page stays in RAM once read (unwritten.py); 0: not known, and ``flags`` do not tell."""
+
+    @property
+    def events(self) -> int:
+        """Rows of the trace."""
+        return len(self.page)
+
+
+@njit(cache=True, nogil=True)
+def _survey(
+    op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any, group: Any, counts: Any, residence: int,
+    threshold: int,
+) -> None:  # fmt: skip
+    """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and
+    what unwritten.py tells of reads.
+    """
+    last_load = np.full(first.shape[0], -1, np.int64)  # event << 2 | 2 from the pool, 1 from disk
+    seen = np.zeros(first.shape[0], np.bool_)
+    for i in range(op.shape[0]):
+        p = page[i]
+        kind = op[i]
+        counts[kind] += 1
+        if not seen[p]:
+            seen[p] = True
+            group[p] = cgroup[i]
+            first[p] = where[i] if kind == _LOAD else 4
+        last = last_load[p]
+        if last >= 0:
+            before = last >> 2
+            late = residence > 0 and i - before > residence
+            if kind == _LOAD:
+                flags[before] |= _COPY_STAYS | (DROPPED if late else 0)
+            elif kind == _STORE:
+                if residence > 0 and last & 2 and not_written(p, i, threshold):
+                    flags[i] |= UNWRITTEN
+            elif late and last & 1:
+                flags[before] |= DROPPED
+        last_load[p] = i << 2 | (where[i] == _POOL) << 1 | (where[i] == _DISK) if kind == _LOAD else -1
+    for last in last_load:
+        if residence > 0 and last & 1 and 0 <= last >> 2 < op.shape[0] - residence:
+            flags[last >> 2] |= DROPPED
+
+
+@njit(cache=True, nogil=True)
+def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: Any, turned_away: Any) -> None:
+    """Give every event a length.
+
+    A measured length holds for the page from where it was measured, backwards to the store it belongs to
+    and forwards until the next one; other pages draw from ``known`` (sorted) by a hash of their id, so
+    that a page keeps its length and the distribution is kept. Pages that the kernel's pool did not take draw from
+    ``turned_away``: before Linux 6.15 they are those that do not compress.
+    """
+    length_of = np.full(pages, _NO_CLEN, np.uint16)
+    for i in range(op.shape[0] - 1, -1, -1):  # backwards: a load tells the length of the store before it
+        p = page[i]
+        if clen[i] != _NO_CLEN:
+            length_of[p] = clen[i]
+        elif length_of[p] != _NO_CLEN and op[i] == _STORE:
+            clen[i] = length_of[p]
+    length_of[:] = _NO_CLEN
+    for i in range(op.shape[0]):
+        p = page[i]
+        if op[i] == _STORE and where[i] == _ZERO:
+            clen[i] = 0
+        elif clen[i] == _NO_CLEN:
+            if length_of[p] == _NO_CLEN:
+                drawn = turned_away if op[i] == _STORE and where[i] != _POOL else known
+                length_of[p] = drawn[((p * _KNUTH) & 0xFFFFFFFF) * drawn.shape[0] >> 32]
+            clen[i] = length_of[p]
+        else:
+            length_of[p] = clen[i]
+        if clen[i] == 0 and where[i] != _ZERO:
+            clen[i] = 32  # filled with one non-zero value: since Linux 6.12 an ordinary, tiny page
+
+
+@njit(cache=True, nogil=True)
+def _does_not_compress(op: Any, where: Any, clen: Any) -> None:
+    """Before Linux 6.15 zswap rejects what does not compress: a page that it turned away while it took others.
+
+    The store's own verdict is surer than a length sampled beside it, and known where no sample was taken. Others
+    means one of the last sixteen stores, and one of the next: at its limit the pool takes none for a long time.
+    """
+    taken, stores = -_NEARBY, 0
+    waiting = np.empty(_NEARBY, np.int64)  # rejected since the last store that was taken
+    held = 0
+    for i in range(op.shape[0]):
+        if op[i] != _STORE:
+            continue
+        stores += 1
+        if where[i] == _POOL:
+            if stores - taken <= _NEARBY:
+                clen[waiting[:held]] = PAGE_SIZE
+            taken, held = stores, 0
+        elif where[i] != _ZERO and held < _NEARBY:
+            waiting[held] = i
+            held += 1
+
+
+@njit(cache=True, nogil=True)
+def next_loads(op: Any, page: Any, pages: int) -> Any:
+    """A event: the number of the next event that loads its page before the page is stored or freed again."""
+    upcoming = np.full(pages, NEVER, np.int64)
+    result = np.empty(page.shape[0], np.int64)
+    only_loads = op.shape[0] == 0  # an access trace
+    for i in range(page.shape[0] - 1, -1, -1):
+        p = page[i]
+        result[i] = upcoming[p]
+        upcoming[p] = i if only_loads or op[i] == _LOAD else NEVER
+    return result
+
+
+def _sample(clen: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """At most 65536 of the lengths that were measured, sorted."""
+    known = clen[:: max(len(clen) >> 20, 1)]
+    known = known[(known != NO_CLEN) & (known != 0)]
+    if not len(known):
+        known = clen[(clen != NO_CLEN) & (clen != 0)]
+    if len(known) > 65536:
+        known = known[np.linspace(0, len(known) - 1, 65536).astype(np.int64)]
+    return np.sort(known)
+
+
+def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], str]:
+    """Sorted lengths to draw from, and how they were obtained.
+
+    Raises TraceError where nothing in the trace tells how well its pages compress.
+    """
+    known = _sample(clen)
+    if len(known):
+        return known, trace.manifest.clen.method
+    samples = trace.table("samples")
+    pool = samples["pool_bytes"].drop_null().to_numpy()
+    stored = samples["pool_stored_bytes"].drop_null().to_numpy()
+    if len(pool) == len(stored) and stored.sum() > 0:
+        mean = int(np.clip(4096 * pool.sum() / stored.sum(), 32, 4096))
+        return np.array([mean], np.uint16), "pool ratio: the recorded pool's bytes over the bytes stored in it"
+    raise TraceError(
+        f"{trace.path} has no compressed lengths (clen) and no recorded pool to infer them from: "
+        "record with zswap on, or with length sampling"
+    )
+
+
+def neighbours(trace: Trace, pages: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """For each page the one before and the one after it in its address space, -1 for none.
+
+    Both empty where the trace does not tell, as an imported one.
+    """
+    table = trace.table("pages")
+    if len(table) < pages:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    space, vpn = table["space"].to_numpy()[:pages], table["vpn"].to_numpy()[:pages]
+    order = np.lexsort((vpn, space)).astype(np.int32)
+    adjacent = (space[order[1:]] == space[order[:-1]]) & (vpn[order[1:]] == vpn[order[:-1]] + 1)
+    left, right = np.full(pages, -1, np.int32), np.full(pages, -1, np.int32)
+    left[order[1:][adjacent]] = order[:-1][adjacent]
+    right[order[:-1][adjacent]] = order[1:][adjacent]
+    return left, right
+
+
+def prepare(trace: Trace) -> Columns:
+    """Read what a replay needs; raises TraceError for an empty or unusable trace."""
+    if not len(trace):
+        raise TraceError(f"{trace.path} holds no events: there is nothing to replay")
+    if trace.manifest.kind == "access":
+        return _prepare_accesses(trace)
+    return columns_of(trace, read_columns(trace, "t", "op", "page", "flags", "where", "clen", "cgroup"))
+
+
+def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
+    """The same from columns that were read, all events of some pages at least; their arrays are changed."""
+    op, page, where, flags, clen = (read[name] for name in ("op", "page", "where", "flags", "clen"))
+    pages = int(page.max()) + 1
+    first = np.full(pages, int(Where.UNKNOWN), np.uint8)
+    group = np.zeros(pages, np.uint16)
+    counts = np.zeros(3, np.int64)
+    residence, unwritten = habits(op, page, where, pages)
+    _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
+    if rejects_poor(trace.manifest):
+        _does_not_compress(op, where, clen)
+    known, source = measured_lengths(trace, clen)
+    if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
+        turned_away = _sample(clen[(op == _STORE) & ((where == Where.REJECTED) | (where == Where.DISK))])
+        _fill_lengths(op, page, where, clen, pages, known, turned_away if len(turned_away) >= _ENOUGH else known)
+    return Columns(
+        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
+        int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
+    )  # fmt: skip
+
+
+def _prepare_accesses(trace: Trace) -> Columns:
+    """An access trace is its pages and times: every other column is the same in all rows, and not read."""
+    read = read_columns(trace, "t", "page")
+    pages = int(read["page"].max()) + 1
+    bytes_, shorts = np.zeros(0, np.uint8), np.zeros(0, np.uint16)
+    return Columns(
+        trace.path, "access", read["t"], bytes_, read["page"], bytes_, bytes_, shorts,
+        np.zeros(pages, np.uint16), np.full(pages, int(Where.UNKNOWN), np.uint8), pages,
+        0, len(read["page"]), 0, "whole pages: an access trace", np.array([PAGE_SIZE], np.uint16),
+    )  # fmt: skip

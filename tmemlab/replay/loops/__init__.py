@@ -1,0 +1,1 @@
+"""The ways through the events, compiled: open, closed, a plain cache."""

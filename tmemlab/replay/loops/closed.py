@@ -1,0 +1,317 @@
+"""The closed loop: a resident set stands in front of the pool and makes the stores and loads itself.
+
+In an access trace every touch is known, so the resident set is the kernel's: it has what RAM the pool leaves it,
+and a policy that takes more memory causes more faults. A swap trace knows only what left RAM and came back. There
+the resident set is the extra memory that this host has over the recorded one: what was swapped out stays in it
+as long as there is room, oldest out first, and a load that finds its page there never was a fault.
+"""
+
+from typing import Any
+
+from numba import from_dtype, njit, types
+
+from ...datasets.trace.schema import Flag, Op, Where
+from ...policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
+from ...world.mechanics import free_pages, leave_pool
+from ...world.reclaim import follow_samples, forget, relieve, swap_in, swap_out
+from ...world.view import prefetch_page
+from .resident import (
+    AHEAD,
+    AHEAD_HITS,
+    AHEAD_READ,
+    EVICTED,
+    GONE,
+    HITS,
+    INACTIVE,
+    LAST_FAULT,
+    MAJOR,
+    MINOR,
+    NEAR,
+    OUT,
+    RECENT_AHEAD_HITS,
+    STARVED,
+    TOUCHED,
+    WINDOW,
+    arrive,
+    insert,
+    last,
+    make_room,
+    remove,
+)
+
+_STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
+_COPY_STAYS = int(Flag.COPY_STAYS)
+_W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
+_NEAR = types.Array(from_dtype(NEAR), 1, "C")
+_FAR = 16
+
+MOST_AHEAD = 8
+"""Pages a readahead window has at most: page_cluster 3."""
+
+
+@njit(cache=True)
+def _window(counts: Any, page: int, left: Any, right: Any) -> int:
+    """Pages that readahead looks at around a fault [Linux 7.1 mm/swap_state.c:__swapin_nr_pages]."""
+    hits = counts[RECENT_AHEAD_HITS]
+    before = counts[LAST_FAULT]
+    pages = hits + 2
+    if hits == 0:
+        adjacent = before >= 0 and (left[page] == before or right[page] == before)
+        pages = 2 if adjacent else 1
+    else:
+        rounded = 4
+        while rounded < pages:
+            rounded *= 2
+        pages = rounded
+    pages = max(min(pages, MOST_AHEAD), counts[WINDOW] // 2)
+    counts[RECENT_AHEAD_HITS] = 0
+    counts[WINDOW] = pages
+    return int(pages)
+
+
+@njit(cache=True)
+def _fault(
+    w: Any, near: Any, counts: Any, clen: Any, page: int, store: Any, load: Any, pressure: Any, costs: Any,
+    histogram: Any,
+) -> int:  # fmt: skip
+    """Bring one page in; where it was found. Its copy, if the policy keeps it, is stale from now on."""
+    h = w.host
+    if free_pages(w) < h.watermark_low:
+        make_room(w, near, counts, clen, h.watermark_high, store, pressure)
+    where = swap_in(w, page, 0, load, costs, histogram)
+    if w.pages[page].place == ABSENT:
+        h.swap_free += 1
+    h.base_free -= 1
+    arrive(near, counts, page)
+    return where
+
+
+TOUCH_SIGNATURE = types.int64(
+    WORLD,
+    types.int64[::1],  # t
+    types.uint32[::1],  # page
+    types.uint16[::1],  # a page: compressed length
+    types.int32[::1],  # a page: its left neighbour in the address space, -1 for none
+    types.int32[::1],  # and its right one; both empty: no readahead
+    _NEAR,
+    types.int64[::1],  # counters of the resident set
+    types.int64[::1],  # costs
+    types.int64[::1],  # latency histogram
+    types.uint8[::1],  # out: Where code of each access, UNKNOWN for a hit in RAM; empty if not wanted
+    types.int64,  # from event
+    types.int64,  # until time (ns), exclusive
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+)
+
+
+@njit(TOUCH_SIGNATURE, cache=True, nogil=True)
+def run_touches(
+    w: Any,
+    t: Any,
+    page: Any,
+    clen: Any,
+    left: Any,
+    right: Any,
+    near: Any,
+    counts: Any,
+    costs: Any,
+    histogram: Any,
+    found: Any,
+    start: int,
+    until: int,
+    store: Any,
+    load: Any,
+    wake: Any,
+    pressure: Any,
+) -> int:
+    """Replay accesses ``start`` onward that happened before ``until``; the number of the first one left."""
+    h = w.host
+    events = page.shape[0]
+    wants_found = found.shape[0] > 0
+    reads_ahead = left.shape[0] > 0
+    i = start
+    while i < events:
+        if i + _FAR < events:
+            prefetch_page(w, page[i + _FAR])
+        now = t[i]
+        if now >= until:
+            break
+        elapsed = now - h.now
+        h.pool_area += float(h.pool_pages) * elapsed
+        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
+        h.now = now
+        if now >= h.wake:
+            wake(w, 0)
+        p = page[i]
+        where = _W_UNKNOWN
+        if near[p].list != OUT:
+            counts[HITS] += 1
+            if near[p].bits & AHEAD:
+                counts[AHEAD_HITS] += 1
+                counts[RECENT_AHEAD_HITS] += 1
+                near[p].bits &= ~AHEAD
+            near[p].bits |= TOUCHED
+        elif w.pages[p].place == ABSENT and not near[p].bits & GONE:
+            counts[MINOR] += 1  # touched for the first time: a page of zero bytes
+            if free_pages(w) < h.watermark_low:
+                make_room(w, near, counts, clen, h.watermark_high, store, pressure)
+            h.base_free -= 1
+            arrive(near, counts, p)
+            near[p].bits |= TOUCHED
+        else:
+            counts[MAJOR] += 1
+            where = _fault(w, near, counts, clen, p, store, load, pressure, costs, histogram)
+            near[p].bits |= TOUCHED
+            if reads_ahead:
+                onward = counts[LAST_FAULT] >= 0 and left[p] == counts[LAST_FAULT]
+                window = _window(counts, p, left, right)
+                forward, backward = p, p
+                for step in range(window - 1):
+                    if onward or step % 2 == 0:
+                        forward = right[forward] if forward >= 0 else -1
+                        q = forward
+                    else:
+                        backward = left[backward] if backward >= 0 else -1
+                        q = backward
+                    if q >= 0 and near[q].list == OUT and near[q].bits & GONE:
+                        _fault(w, near, counts, clen, q, store, load, pressure, costs, histogram)
+                        near[q].bits |= AHEAD
+                        counts[AHEAD_READ] += 1
+            counts[LAST_FAULT] = p
+        if wants_found:
+            found[i] = where
+        i += 1
+    return i
+
+
+EXTEND_SIGNATURE = types.int64(
+    WORLD,
+    types.int64[::1],  # t
+    types.uint8[::1],  # op
+    types.uint32[::1],  # page
+    types.uint8[::1],  # flags
+    types.uint16[::1],  # clen, every event filled
+    types.int64[:, ::1],  # balance
+    types.int64[::1],  # a sample: free pages that the recorded host had
+    types.uint16[::1],  # a page: the length of its latest store
+    _NEAR,
+    types.int64[::1],  # counters of the resident set
+    types.int64[::1],  # costs
+    types.int64[::1],  # latency histogram
+    types.int64[:, ::1],  # out: a row a sample: free pages, page cache, pool pages, stored pages
+    types.uint8[::1],  # out: where each event's page went or was found; empty if not wanted
+    types.int64,  # from event
+    types.int64,  # until time (ns), exclusive
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+    HOOK_TYPE,
+)
+
+
+@njit(EXTEND_SIGNATURE, cache=True, nogil=True)
+def run_extended(
+    w: Any,
+    t: Any,
+    op: Any,
+    page: Any,
+    flags: Any,
+    clen: Any,
+    balance: Any,
+    recorded_free: Any,
+    latest: Any,
+    near: Any,
+    counts: Any,
+    costs: Any,
+    histogram: Any,
+    series: Any,
+    found: Any,
+    start: int,
+    until: int,
+    store: Any,
+    load: Any,
+    wake: Any,
+    pressure: Any,
+) -> int:
+    """The same for a swap trace: its stores go through what this host has free beyond the recorded one."""
+    h = w.host
+    events, samples = t.shape[0], balance.shape[0]
+    at = h.sample
+    next_sample = balance[at, 0] if at < samples else NEVER
+    wants_found = found.shape[0] > 0
+    i = start
+    while i < events:
+        now = t[i]
+        if now >= until:
+            break
+        elapsed = now - h.now
+        h.pool_area += float(h.pool_pages) * elapsed
+        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
+        h.now = now
+        while now >= next_sample:
+            follow_samples(w, at, balance)
+            h.base_free -= counts[0]  # what stays in RAM here and did not there
+            series[at, 0] = free_pages(w)
+            series[at, 1] = h.file
+            series[at, 2] = h.pool_pages
+            series[at, 3] = h.pool_count
+            at += 1
+            h.sample = at
+            next_sample = balance[at, 0] if at < samples else NEVER
+        if now >= h.wake:
+            wake(w, 0)
+        p, kind = page[i], op[i]
+        where = _W_UNKNOWN
+        if kind == _STORE:
+            place = w.pages[p].place
+            if place == POOL:
+                leave_pool(w, p)
+            elif place != ABSENT:
+                forget(w, p, place)
+            latest[p] = clen[i]
+            if near[p].list == OUT:
+                insert(near, counts, p, INACTIVE)
+                h.base_free -= 1
+            where = _W_REJECTED
+        elif near[p].list != OUT:
+            where = _W_POOL
+            if kind == _LOAD:
+                h.loads_resident += 1
+            else:
+                h.invalidates += 1
+            if kind != _LOAD or not flags[i] & _COPY_STAYS:
+                remove(near, counts, p)
+                h.base_free += 1
+        elif kind == _LOAD:
+            where = swap_in(w, p, flags[i], load, costs, histogram)
+        else:
+            place = w.pages[p].place
+            if place == POOL:
+                leave_pool(w, p)
+                where = _W_POOL
+            elif place != ABSENT:
+                forget(w, p, place)
+            h.invalidates += 1
+        # The kernel reclaims down to the free memory that it had then; what is over is this host's to use.
+        floor = max(recorded_free[max(at - 1, 0)], h.watermark_high)
+        while h.base_free - h.pool_pages < floor:
+            victim = last(near, INACTIVE)
+            if victim < 0:
+                break
+            remove(near, counts, victim)
+            h.base_free += 1
+            place = swap_out(w, victim, latest[victim], store)
+            counts[EVICTED] += 1
+            if victim == p and kind == _STORE:
+                where = place
+        if free_pages(w) < h.watermark_low:
+            relieve(w, pressure)
+            if free_pages(w) < h.watermark_min and last(near, INACTIVE) < 0:
+                counts[STARVED] += 1
+        if wants_found:
+            found[i] = where
+        i += 1
+    return i

@@ -1,0 +1,145 @@
+"""Build the state a replay starts from."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...compiled import njit
+from ...datasets.trace.schema import Where
+from ...policies.interface import (
+    DISK,
+    HOST,
+    LISTS,
+    NEVER,
+    PAGE,
+    ZERO,
+    ZSPAGE,
+    Policy,
+    World,
+)
+from ...world.allocators.tables import tables
+from ...world.allocators.zspages import GROUPS, make_heads
+from ...world.host import Host
+from ...world.reclaim import follow_samples, swap_out
+from ...world.records import KEPT, LEVEL, RUN
+from ...world.stack import Stack
+from ...world.stores import make_lists, send_down
+from ..inputs.columns import Columns
+
+
+@njit(cache=True, nogil=True)
+def _preload(w: Any, pages: Any, lengths: Any, store: Any) -> None:
+    for i in range(pages.shape[0]):
+        swap_out(w, pages[i], lengths[i], store)
+
+
+@njit(cache=True, nogil=True)
+def _fill_last_store(w: Any, pages: Any) -> None:
+    for i in range(pages.shape[0]):
+        send_down(w, pages[i], w.host.levels - 1)
+
+
+class State:
+    """A world and the arrays behind it, so that it can be copied into another of the same shape."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        host: Host,
+        policy: Policy,
+        storm_pages: int,
+        stack: Stack | None = None,
+        runs: npt.NDArray[Any] | None = None,
+    ) -> None:
+        total = columns.pages + storm_pages + LISTS
+        self.host = np.zeros(1, HOST)
+        self.pages = np.zeros(total, PAGE)
+        self.class_of, self.classes, buddies, chunks = tables(policy.allocator())
+        numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
+        self.own = np.zeros(policy.registers(total), np.int64)
+        self.lengths = np.zeros(LISTS, np.int64)
+        self.frames = np.zeros(total, np.int32)
+        # At worst every object has a zspage of its own.
+        self.zspages = np.zeros(total + len(self.classes) * GROUPS, ZSPAGE)
+        self.levels = stack.table() if stack else np.zeros(0, LEVEL)
+        self.kept = np.zeros(total + len(self.levels) if stack else 0, KEPT)
+        self.runs = np.zeros(0, RUN) if runs is None else runs
+        self.world = World(
+            self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
+            self.frames, self.zspages, self.levels, self.kept, self.runs,
+        )  # fmt: skip
+        h = self.world.host
+        h.levels, h.above = len(self.levels), stack.above if stack else 0
+        h.buddies, h.chunks, h.zeros = buddies, chunks, policy.zeros()
+
+    @classmethod
+    def at_start(
+        cls,
+        columns: Columns,
+        host: Host,
+        policy: Policy,
+        storm_pages: int,
+        stack: Stack | None = None,
+        cache: bool = False,
+        runs: npt.NDArray[Any] | None = None,
+    ) -> "State":
+        """What the trace found: pages already on disk or in the pool when it began.
+
+        cache: the pool is RAM itself, a plain cache for an access trace. runs: records of RUN for a policy that
+        follows them.
+        """
+        state = cls(columns, host, policy, storm_pages, stack, runs)
+        h, pages = state.world.host, state.pages
+        heads = np.arange(len(pages) - LISTS, len(pages))
+        pages["prev"][heads] = pages["next"][heads] = heads
+        pages["cgroup"][: columns.pages] = columns.cgroup_of_page
+        make_heads(state.world)
+        h.wake = min([policy.first_wake(), *state.runs["began"][:1].tolist()])
+        h.next_load = NEVER
+        h.ram = host.ram
+        h.watermark_min, h.watermark_low, h.watermark_high = (
+            host.watermark_min, host.watermark_low, host.watermark_high,
+        )  # fmt: skip
+        h.cgroups = min(int(columns.cgroup_of_page.max(initial=0)) + 1, LISTS)
+        h.trace_pages = columns.pages
+        h.accesses = cache
+        below = stack.levels[stack.above] if stack else host.disk
+        h.disk_page_ns = below.page_ns
+        h.disk_latency_ns = below.latency_ns
+        h.disk_queue_ns = below.queue_depth * below.page_ns
+        make_lists(state.world)
+        follow_samples(state.world, 0, host.balance)
+        first = columns.first_seen_in
+        outside = np.flatnonzero(first == Where.DISK)
+        if stack:
+            _fill_last_store(state.world, outside)
+        else:
+            pages["place"][outside] = DISK
+        pages["place"][: columns.pages][first == Where.ZERO] = ZERO
+        inside = np.flatnonzero(first == Where.POOL)
+        if len(inside) and columns.kind == "swap":
+            lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // len(inside)]
+            _preload(state.world, inside, lengths, policy.hooks()[0].native)
+        for counter in (
+            "accepted", "rejected", "refused", "compressed", "decompressed", "disk_written", "disk_read",
+            "limit_hits", "disk_busy", "writeback_pages", "writeback_bytes",
+        ):  # fmt: skip
+            state.host[counter] = 0
+        for counter in ("busy", "written", "read", "entered"):
+            state.levels[counter] = 0
+        return state
+
+    def copy_from(self, other: "State") -> None:
+        """Take over everything that changes."""
+        self.host[:] = other.host
+        self.pages[:] = other.pages
+        self.classes[:] = other.classes
+        self.own[:] = other.own
+        self.lengths[:] = other.lengths
+        self.frames[:] = other.frames
+        self.levels[:] = other.levels
+        self.kept[:] = other.kept
+        used, heads = int(other.host["fresh_zspage"][0]), len(self.classes) * GROUPS
+        self.zspages[:used] = other.zspages[:used]
+        self.zspages[-heads:] = other.zspages[-heads:]

@@ -1,0 +1,1 @@
+"""What policies act on: pages, pool, allocators, reclaim, stores, the host. Knows no policy."""

@@ -1,0 +1,220 @@
+"""The World as compiled code sees it: one address.
+
+A hook is called through a function pointer for every event. Handing it five arrays by value costs more
+than most policies do, so compiled code gets the address of a small table of addresses instead, and
+``w.host``, ``w.pages`` and the others are typed views made from it where they are used.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import carray, from_dtype, njit, types
+from numba.extending import (
+    NativeValue,
+    intrinsic,
+    models,
+    overload_attribute,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from .records import HOST, KEPT, LEVEL, PAGE, RUN, SIZE_CLASS, ZSPAGE
+
+_PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
+_FRAMES_ADDRESS, _ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 14, 16, ZSPAGE.itemsize
+
+FIELDS = {
+    "host": HOST,
+    "pages": PAGE,
+    "classes": SIZE_CLASS,
+    "class_of": np.dtype(np.uint8),
+    "p": np.dtype(np.float64),
+    "own": np.dtype(np.int64),
+    "lengths": np.dtype(np.int64),
+    "frames": np.dtype(np.int32),
+    "zspages": ZSPAGE,
+    "levels": LEVEL,
+    "kept": KEPT,
+    "runs": RUN,
+}
+"""The arrays of a World in the order of its table."""
+
+
+class World:
+    """Everything a hook may look at. Compiled and plain Python code use the same attributes."""
+
+    def __init__(
+        self,
+        host: npt.NDArray[Any],
+        pages: npt.NDArray[Any],
+        classes: npt.NDArray[Any],
+        class_of: npt.NDArray[np.uint8],
+        p: npt.NDArray[np.float64],
+        own: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+        frames: npt.NDArray[np.int32],
+        zspages: npt.NDArray[Any],
+        levels: npt.NDArray[Any],
+        kept: npt.NDArray[Any],
+        runs: npt.NDArray[Any],
+    ) -> None:
+        self.host = host.view(np.recarray)[0]
+        """Record of HOST."""
+        self.pages = pages
+        """Records of PAGE: the trace's pages, then a storm's, then the list heads."""
+        self.classes = classes
+        """Records of SIZE_CLASS."""
+        self.class_of = class_of
+        """uint8 (4097,): size class of a compressed length."""
+        self.p = p
+        """float64: the policy's parameters."""
+        self.own = own
+        """int64: the policy's registers."""
+        self.lengths = lengths
+        """int64 (LISTS,): how many pages are enlisted on each list."""
+        self.frames = frames
+        """int32, a page: the zspage that holds its object, while it is in the pool."""
+        self.zspages = zspages
+        """Records of ZSPAGE, then the heads of the fullness groups of every class."""
+        self.levels = levels
+        """Records of LEVEL: the backing stores from top to bottom, without the pool."""
+        self.kept = kept
+        """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
+        self.runs = runs
+        """Records of RUN in their order; empty where the policy's worker keeps times of its own."""
+        arrays: tuple[npt.NDArray[Any], ...] = (
+            host, pages, classes, class_of, p, own, lengths, frames, zspages, levels, kept, runs,
+        )  # fmt: skip
+        for array, dtype in zip(arrays, FIELDS.values(), strict=True):
+            if array.dtype != dtype or not array.flags.c_contiguous:
+                raise TypeError(f"a World needs contiguous arrays of {dtype}, not {array.dtype}")
+        self._table = np.array([[a.ctypes.data, len(a)] for a in arrays], np.int64)
+        self._arrays = arrays  # kept alive: compiled code knows only their addresses
+        self.address = self._table.ctypes.data
+
+
+class WorldType(types.Type):
+    """Numba's type of a World: the address of its table."""
+
+    def __init__(self) -> None:
+        super().__init__(name="World")
+
+
+WORLD = WorldType()
+HOST_TYPE = from_dtype(HOST)
+
+
+@register_model(WorldType)
+class _WorldModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, ir.IntType(64))
+
+
+@typeof_impl.register(World)
+def _typeof_world(value: Any, context: Any) -> WorldType:
+    return WORLD
+
+
+@unbox(WorldType)
+def _unbox_world(typ: Any, obj: Any, c: Any) -> Any:
+    address = c.pyapi.object_getattr_string(obj, "address")
+    value = c.pyapi.long_as_longlong(address)
+    c.pyapi.decref(address)
+    return NativeValue(value)
+
+
+@intrinsic
+def _entry(typingctx: Any, world: Any, index: Any) -> Any:
+    """The index-th int64 of the table."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        entry = builder.load(builder.gep(table, [args[1]]))
+        # The table never changes while a World lives: the optimiser may keep an entry across stores to others.
+        entry.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return entry
+
+    return types.int64(WORLD, types.int64), codegen
+
+
+@intrinsic
+def _pointer(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def _host_record(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return HOST_TYPE(types.int64), codegen
+
+
+@intrinsic
+def _prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at ``address``, for writing."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        )
+        builder.call(function, [builder.inttoptr(args[0], pointer), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@njit(cache=True)
+def prefetch(address: int) -> None:
+    """Start loading the cache line at an address."""
+    _prefetch(address)
+
+
+@njit(cache=True)
+def prefetch_page(w: Any, page: int) -> None:
+    """Start loading a page's record: an event soon to come will need it."""
+    _prefetch(_entry(w, _PAGES_ADDRESS) + page * _PAGE_BYTES)
+
+
+@njit(cache=True)
+def prefetch_frame(w: Any, page: int) -> None:
+    """Start loading which zspage holds the page's object."""
+    _prefetch(_entry(w, _FRAMES_ADDRESS) + page * 4)
+
+
+@njit(cache=True)
+def prefetch_zspage(w: Any, zspage: int) -> None:
+    """Start loading a zspage's record."""
+    _prefetch(_entry(w, _ZSPAGES_ADDRESS) + zspage * _ZSPAGE_BYTES)
+
+
+def _make_view(name: str, index: int, dtype: Any) -> None:
+    """Teach the compiler that ``w.name`` is the array at row ``index`` of the table."""
+    address, length = 2 * index, 2 * index + 1
+
+    @overload_attribute(WorldType, name)
+    def typed(w: Any) -> Any:
+        def view(w: Any) -> Any:
+            return carray(_pointer(_entry(w, address)), (_entry(w, length),), dtype)
+
+        return view
+
+
+for _index, (_name, _dtype) in enumerate(FIELDS.items()):
+    if _name != "host":
+        _make_view(_name, _index, _dtype)
+
+
+@overload_attribute(WorldType, "host")
+def _typed_host(w: Any) -> Any:
+    def view(w: Any) -> Any:
+        return _host_record(_entry(w, 0))
+
+    return view
