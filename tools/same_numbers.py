@@ -39,6 +39,8 @@ def without_speed(document: Any) -> Any:
     """The document without what may differ."""
     if isinstance(document, dict):
         return {key: without_speed(value) for key, value in document.items() if key not in SPEED}
+    if isinstance(document, str) and document.startswith("/"):
+        return Path(document).name
     return [without_speed(value) for value in document] if isinstance(document, list) else document
 
 
