@@ -1,5 +1,6 @@
 # make demo   replay the bundled trace through the default policies and print the table
-# make test   the whole test suite, live-kernel tests included where this host allows them
+# make test   the whole test suite, live-kernel tests included where this host allows them;
+#             make test ARGS='tests/policies -k sieve' hands its words to pytest
 # make test-guest   Debian's kernels under QEMU, each pool with each probe set
 # make check  ruff and mypy --strict
 PYTHON ?= python3
@@ -23,7 +24,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tmemlab replay --ram 12G
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 # apt-get install qemu-system-x86 busybox-static kmod gcc; downloads two kernels of 70 and 107 MB once
 test-guest: $(VENV)/.installed-dev

@@ -25,8 +25,8 @@ from capture_rate import machine  # noqa: E402
 
 from tmemlab.collect.kernel import bpfcc  # noqa: E402
 from tmemlab.collect.recording.session import Options, Session  # noqa: E402
-from tmemlab.collect.recording.spool import Frame, SpoolReader  # noqa: E402
 from tmemlab.collect.records import NAMES, Kind  # noqa: E402
+from tmemlab.collect.spool import Frame, SpoolReader  # noqa: E402
 from tmemlab.units import parse_size  # noqa: E402
 
 BATCH = 16

@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from tmemlab.collect.recording.guard import Guard
+from tmemlab.collect.host.guard import Guard
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tmemlab.collect.recording.guard import Guard
+from tmemlab.collect.host.guard import Guard
 guard = Guard(Path(sys.argv[1]))
 if sys.argv[2] == "done":
     guard.done()

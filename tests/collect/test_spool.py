@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmemlab.collect.recording.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter
 from tmemlab.collect.records import RECORD, Records
+from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter
 from tmemlab.errors import TmemlabError, TraceError
 
 

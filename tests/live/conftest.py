@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,3 +78,22 @@ def swap(_swap_file: None) -> Iterator[Swap]:
     yield control
     control.pool()
     control.plain()
+
+
+@pytest.fixture
+def zram_device(_swap_file: None) -> Iterator[Callable[[str], Path]]:
+    """A function that makes /dev/zram0 of a size, formatted for swap; it is reset afterwards."""
+    base, device = Path("/sys/block/zram0"), Path("/dev/zram0")
+    if not base.exists() or (base / "disksize").read_text().strip() != "0":
+        reason = "zram0 does not exist or is in use: modprobe zram, or swapoff and reset it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def make(size: str) -> Path:
+        (base / "disksize").write_text(size)
+        subprocess.run(["mkswap", "-q", device], check=True)
+        return device
+
+    yield make
+    (base / "reset").write_text("1")

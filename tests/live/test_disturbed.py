@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmemlab.collect.recording.spool import SpoolReader
+from tmemlab.collect.spool import SpoolReader
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.schema import Op
 from tmemlab.datasets.trace.verify import verify

@@ -1,8 +1,7 @@
 """Kinds of memory other than plain anonymous pages: large folios, shared memory, mapped files, zeros."""
 
-import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +55,12 @@ def swap_out_and_in(
 
 
 @pytest.fixture
-def zram(swap: Swap) -> Iterator[None]:
+def zram(swap: Swap, zram_device: Callable[[str], Path]) -> Iterator[None]:
     """A zram device as the preferred swap area: large folios go out whole only to block devices."""
-    base, device = Path("/sys/block/zram0"), Path("/dev/zram0")
-    if not base.exists() or (base / "disksize").read_text().strip() != "0":
-        reason = "zram0 does not exist or is in use: modprobe zram, or swapoff and reset it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    (base / "disksize").write_text("256M")
-    subprocess.run(["mkswap", "-q", device], check=True)
+    device = zram_device("256M")
     subprocess.run(["swapon", "-p", "100", device], check=True)
     yield
     subprocess.run(["swapoff", device], check=True)
-    (base / "reset").write_text("1")
 
 
 def test_a_large_folio_is_one_row_a_page(zram: None, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.factory import make_trace, sample
+from tmemlab.datasets.derive.redact import redacted_manifest
 from tmemlab.datasets.trace.manifest import Manifest, StartEnd, SwapDevice
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import InvalidInputError
@@ -117,7 +118,15 @@ def test_zram_where_zswap_is_off(tmp_path: Path) -> None:
 
 def test_a_zram_device_without_its_name_is_known_by_its_size(tmp_path: Path) -> None:
     host = zram_host(tmp_path / "t", SwapDevice("swap1", "file", GIB // 2, -2), name="swap0")
+    assert zram_devices(host.replace(anonymised=True)) == [0]
+    assert zram_devices(host) == []  # names are there: a partition is a partition
+
+
+def test_a_file_of_a_zram_devices_size_is_a_file(tmp_path: Path) -> None:
+    twin = SwapDevice("/var/swap", "file", GIB // 4 - 4096, -2)
+    host = zram_host(tmp_path / "t", twin)
     assert zram_devices(host) == [0]
+    assert zram_devices(redacted_manifest(host)) == [0]  # the type stays, where names are taken out
 
 
 def test_no_pool_at_all(tmp_path: Path) -> None:

@@ -6,25 +6,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.trace.schema import Where
+
 RECORD = np.dtype(
     [
         ("t", "<u8"),  # CLOCK_MONOTONIC, ns
-        ("mm", "<u8"),  # address space
-        ("address", "<u8"),  # store: page index; load: faulting address; ranges: start
+        ("mm", "<u8"),  # address space: of the page for a store, of the task for anything else
+        ("address", "<u8"),  # store: folio->index; load: faulting address; ranges: start
         ("entry", "<u8"),  # swap entry; ranges: end
-        ("folio", "<u4"),  # tells folios apart
+        ("folio", "<u4"),  # its struct page's address / 64: tells the folios of 16 TiB apart
         ("latency", "<u4"),  # of a load, ns; 0 where unknown
-        ("pid", "<u4"),
-        ("cgroup", "<u4"),  # low half of the cgroup's inode
+        ("pid", "<u4"),  # thread group
+        ("cgroup", "<u4"),  # low half of the cgroup's id, which is its inode
         ("pages", "<u2"),
-        ("kind", "u1"),
-        ("where", "u1"),
-        ("flags", "u1"),
-        ("phase", "u1"),
-        ("tail", "<u2"),  # compressed length, 0xffff where unknown
+        ("kind", "u1"),  # Kind
+        ("where", "u1"),  # schema.Where
+        ("flags", "u1"),  # RecordFlag
+        ("phase", "u1"),  # which side of a cut the kernel's counter was on: see recording/cuts.py
+        ("tail", "<u2"),  # compressed length where the probe set gives it, else 0xffff
     ]
 )
-"""``struct record`` of bpf/common.h: 56 bytes. Kernel addresses in it never reach a trace."""
+"""A record of the ring: 56 bytes, so that with the ring's own 8-byte header each takes 64.
+
+The BPF programs have it as ``struct record``, made from this (:func:`declarations`). Kernel addresses in it never
+reach a trace.
+"""
 
 Records = npt.NDArray[Any]
 
@@ -69,7 +75,7 @@ class Kind(IntEnum):
 
 
 class RecordFlag(IntFlag):
-    """FLAG_* of bpf/common.h."""
+    """Circumstances of a record."""
 
     DIRECT = 1
     LARGE = 2
@@ -82,7 +88,21 @@ class RecordFlag(IntFlag):
 
 
 NAMES = ("pswpin", "pswpout", "zswpin", "zswpout", "zswpwb", "swpin_zero", "swpout_zero", "other")
-"""Order of the counters in bpf/common.h: those of /proc/vmstat, then everything else."""
+"""Order of the counters: those of /proc/vmstat, then everything else."""
 
 SWAP_TYPE_SHIFT = 58
 """A swap entry is type << 58 | offset [include/linux/swapops.h, 64 bit]."""
+
+
+def declarations() -> str:
+    """``record.h``: the record, its codes and the counters' order as C, for the BPF programs."""
+    members = [f"    u{8 * dtype.itemsize} {name};" for name, (dtype, *_) in (RECORD.fields or {}).items()]
+    codes = {
+        **{f"KIND_{kind.name}": int(kind) for kind in Kind},
+        **{f"WHERE_{where.name}": int(where) for where in Where},
+        **{f"FLAG_{flag.name}": int(flag) for flag in RecordFlag},
+        **{f"NAME_{name.upper()}": at for at, name in enumerate(NAMES)},
+        "NAMES": len(NAMES),
+    }
+    enumerators = [f"    {name} = {value}," for name, value in codes.items()]
+    return "\n".join(["struct record {", *members, "};", "enum {", *enumerators, "};", ""])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import InvalidInputError
 from .recording.run import convert_kept
-from .recording.spool import SpoolReader
+from .spool import SpoolReader
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,9 @@ def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ..
     """
     from contextlib import nullcontext
 
+    from ..datasets.trace.manifest import Manifest
     from ..policies.catalogue import parse_policy
+    from ..replay.inputs.recorded_settings import guesses_zram
     from ..replay.validate import validate
 
     thresholds = parse_thresholds(fail_if)
@@ -101,4 +103,6 @@ def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ..
         write_json(result.as_json(), json_file)
     if json_file != "-":
         _print(result)
+    if guesses_zram(Manifest.read(trace)):
+        click.echo("which swap areas are zram was taken out of this trace: they are told by their sizes", err=True)
     check_thresholds(thresholds, result.as_json(), result.policy.name)

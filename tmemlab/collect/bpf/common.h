@@ -5,35 +5,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* One record of the ring: 56 bytes, so that with the ring's own 8-byte header each takes 64. */
-struct record {
-    u64 t;        /* CLOCK_MONOTONIC, ns */
-    u64 mm;       /* address space: of the page for a store, of the task for anything else */
-    u64 address;  /* store: folio->index; load: faulting address; range events: start */
-    u64 entry;    /* swap entry; range events: end */
-    u32 folio;    /* its struct page's address / 64: tells the folios of 16 TiB apart */
-    u32 latency;  /* of a load, ns; 0 where unknown */
-    u32 pid;      /* thread group */
-    u32 cgroup;   /* low half of the cgroup's id, which is its inode */
-    u16 pages;
-    u8 kind;
-    u8 where;
-    u8 flags;
-    u8 phase;     /* which side of a cut the kernel's counter was on: see cut.py */
-    u16 tail;     /* compressed length where the probe set gives it, else 0xffff */
-};
-
-enum { KIND_STORE, KIND_LOAD, KIND_WRITEBACK, KIND_UNMAP, KIND_FORK, KIND_SPACE_END, KIND_TASK,
-       KIND_DIRECT_BEGIN, KIND_DIRECT_END, KIND_KSWAPD_WAKE, KIND_KSWAPD_SLEEP, KIND_OOM, KIND_SLOT_FREE, KIND_CONTENT,
-       KIND_READ_END = 16, KIND_WORKER };
-/* 13 to 15 are the reader's own, 13 (a compressed length) also the kernel's: see records.py. */
-enum { WHERE_POOL, WHERE_DISK, WHERE_ZERO, WHERE_REJECTED, WHERE_UNKNOWN };
-enum { FLAG_DIRECT = 1, FLAG_LARGE = 2, FLAG_ANON = 4, FLAG_UNCOUNTED = 8, FLAG_MEMCG_RECLAIM = 16,
-       FLAG_KERNEL_FAULT = 32, FLAG_SHMEM = 64 };
+/* struct record, KIND_*, WHERE_*, FLAG_* and NAME_*: made from records.py when the program is loaded. */
+#include "record.h"
 
 /* Counters: pages seen, pages whose record found no room, pages of other cgroups, by vmstat name. */
-enum { NAME_PSWPIN, NAME_PSWPOUT, NAME_ZSWPIN, NAME_ZSWPOUT, NAME_ZSWPWB, NAME_SWPIN_ZERO, NAME_SWPOUT_ZERO,
-       NAME_OTHER, NAMES };
 enum { SEEN = 0, DROPPED = NAMES, OUTSIDE = 2 * NAMES, BEGUN = 3 * NAMES, ENDED, COUNTERS = 4 * NAMES };
 /* BEGUN and ENDED: operations that function probes saw enter and leave, so that a cut can avoid those under way. */
 

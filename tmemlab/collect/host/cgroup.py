@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from ...errors import InvalidInputError, KernelUnsupportedError, TmemlabError
-from ..recording.guard import Guard
+from .guard import Guard
 from .samples import read_number, read_text
 
 

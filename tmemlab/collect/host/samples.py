@@ -206,21 +206,28 @@ def zram_totals() -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class SwapArea:
-    """A row of /proc/swaps; ``type_index`` is the number that swap entries carry."""
+    """A row of /proc/swaps."""
 
     device: str
     type: str
+    """zram, partition or file."""
     size_bytes: int
     priority: int
+    type_number: int | None = None
+    """The number that swap entries carry; None where it is not known."""
 
 
 def read_swaps() -> list[SwapArea]:
-    """Active swap areas in the kernel's order, which is that of their type numbers while none was removed."""
+    """Active swap areas in the kernel's order, which is that of their type numbers; numbers may be left out."""
     rows = (read_text("/proc/swaps") or "").splitlines()[1:]
     return [
-        SwapArea(name.replace("\\040", " "), kind, int(size) << 10, int(priority))
+        SwapArea(name.replace("\\040", " "), _kind(name, kind), int(size) << 10, int(priority))
         for name, kind, size, _, priority in (row.split() for row in rows)
     ]
+
+
+def _kind(name: str, kind: str) -> str:
+    return "zram" if re.fullmatch(r"/dev/(block/)?zram\d+", name) else kind
 
 
 def zswap_settings() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import KernelUnsupportedError, PrivilegeError
+from ..records import declarations
 from .btf import KernelTypes
 from .privileges import may_trace
 
@@ -173,7 +174,17 @@ def _load_error(error: str, detail: str) -> Exception:
 
 
 def program_text(*names: str) -> str:
-    """The named files of ``bpf`` joined, their includes of each other put in place: bcc rewrites only one text."""
-    text = "\n".join((PROGRAMS / name).read_text() for name in names)
-    include = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
-    return include.sub(lambda found: (PROGRAMS / found[1]).read_text(), text)
+    """The named files of ``bpf`` joined, their includes put in place: bcc rewrites only one text.
+
+    ``record.h`` is no file: :func:`.records.declarations` makes it.
+    """
+
+    def included(found: re.Match[str]) -> str:
+        if found[1] == "record.h":
+            return declarations()
+        return put_in((PROGRAMS / found[1]).read_text())
+
+    def put_in(text: str) -> str:
+        return re.sub(r'^#include "(\w+\.h)"$', included, text, flags=re.MULTILINE)
+
+    return put_in("\n".join((PROGRAMS / name).read_text() for name in names))

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import KernelUnsupportedError
-from ..probes.offsets import GFP_HIGHMEM_MOVABLE
 from . import bpfcc
 from .btf import KernelTypes
 
+GFP_HIGHMEM_MOVABLE = 0x02 | 0x08
+"""__GFP_HIGHMEM | __GFP_MOVABLE, of GFP_HIGHUSER_MOVABLE: low bits that never moved [linux/gfp_types.h]."""
 _GIB = 1 << 30
 _PAGE = mmap.PAGESIZE
 _PFN = (1 << 55) - 1

@@ -11,6 +11,46 @@ from typing import Any
 import numpy as np
 
 from ...compiled import njit
+from .codes import (
+    DISK,
+    EVENT_DIRECT,
+    EVENT_LARGE,
+    EVENT_READAHEAD,
+    KIND_CONTENT,
+    KIND_DIRECT_BEGIN,
+    KIND_DIRECT_END,
+    KIND_FORK,
+    KIND_LOAD,
+    KIND_OOM,
+    KIND_PRESENT,
+    KIND_READ_END,
+    KIND_SLOT_FREE,
+    KIND_SPACE_END,
+    KIND_STORE,
+    KIND_UNMAP,
+    KIND_WRITEBACK,
+    KIND_ZSWAP,
+    OP_INVALIDATE,
+    OP_LOAD,
+    OP_STORE,
+    PAGE_ANONYMOUS,
+    POOL,
+    PRESSURE_WRITEBACK,
+    PSWPIN,
+    PSWPOUT,
+    RECORD_DIRECT,
+    RECORD_LARGE,
+    RECORD_MEMCG_RECLAIM,
+    RECORD_UNCOUNTED,
+    REJECTED,
+    SWPIN_ZERO,
+    SWPOUT_ZERO,
+    UNKNOWN,
+    ZERO,
+    ZSWPIN,
+    ZSWPOUT,
+    ZSWPWB,
+)
 from .state import (
     K_CGROUP,
     K_FAULT,
@@ -30,6 +70,7 @@ from .state import (
     N_ROOT,
     N_TASKS,
     N_ZSWAP,
+    NO_DEVICE,
     OP_CONTENT,
     OP_LATENCY,
     OP_PRESSURE,
@@ -54,9 +95,6 @@ from .table import (
 )
 
 _OFFSET = np.uint64((1 << 58) - 1)
-_STORE, _LOAD, _INVALIDATE = 0, 1, 2
-_POOL, _DISK, _ZERO, _REJECTED, _UNKNOWN = 0, 1, 2, 3, 4
-_READAHEAD, _DIRECT, _LARGE = 1, 2, 4
 
 
 @inner
@@ -78,15 +116,21 @@ def _cgroup_row(s: Any, number: Any) -> Any:
 
 
 @inner
+def _event_flags(r: Any) -> Any:
+    """What a store's or a load's record and its event say alike."""
+    return (EVENT_DIRECT if r.flags & RECORD_DIRECT else 0) | (EVENT_LARGE if r.flags & RECORD_LARGE else 0)
+
+
+@inner
 def _emit(s: Any, out: Any, n: int, t: Any, op: int, page: int, entry: Any) -> None:
     row = out[n]
     row.t, row.op, row.page = t, op, page
     row.slot = np.uint32(0xFFFFFFFF)
-    if entry != 0:
-        device = s.numbers[N_DEVICES + np.int64(entry >> np.uint64(58))]
+    device = s.numbers[N_DEVICES + np.int64(entry >> np.uint64(58))] if entry != 0 else NO_DEVICE
+    if device != NO_DEVICE:
         row.slot = np.uint32((device << 28) | np.int64(entry & _OFFSET & np.uint64(0xFFFFFFF)))
     row.latency, row.clen = np.uint32(0xFFFFFFFF), np.uint16(0xFFFF)
-    row.where, row.flags, row.cgroup, row.task, row.origin = _UNKNOWN, 0, 0, 0, ORIGIN_KNOWN
+    row.where, row.flags, row.cgroup, row.task, row.origin = UNKNOWN, 0, 0, 0, ORIGIN_KNOWN
 
 
 @inner
@@ -94,7 +138,7 @@ def _invalidate(s: Any, out: Any, n: int, t: Any, page: int, r: Any) -> Any:
     """An invalidate of a page that has a copy; rows so far."""
     if s.pages[page].life != LIFE_STORED and s.pages[page].life != LIFE_LOADED:
         return n
-    _emit(s, out, n, t, _INVALIDATE, page, s.pages[page].slot)
+    _emit(s, out, n, t, OP_INVALIDATE, page, s.pages[page].slot)
     out[n].where = s.pages[page].where
     out[n].task, out[n].cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
     set_life(s, page, LIFE_GONE)
@@ -146,14 +190,14 @@ def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         entry = r.entry + np.uint64(i) if r.entry != 0 else np.uint64(0)
         page = loaded_page(s, r, entry)
         where = r.where
-        if where == _UNKNOWN:
+        if where == UNKNOWN:
             # Only disk reads are counted for the root cgroup: the rest came from where it had been put.
             where = s.pages[page].where
-            if where != _ZERO:
-                where = _POOL if s.numbers[N_ZSWAP] or where == _POOL else _ZERO
+            if where != ZERO:
+                where = POOL if s.numbers[N_ZSWAP] or where == POOL else ZERO
         take_slot(s, page, entry if entry != 0 else s.pages[page].slot)
         set_life(s, page, LIFE_LOADED)
-        if s.pages[page].where == _UNKNOWN:
+        if s.pages[page].where == UNKNOWN:
             s.pages[page].where = where
         if r.folio != 0 and (s.pages[page].space == NO_SPACE):
             put(s, K_FOLIO, r.folio, page)
@@ -164,16 +208,15 @@ def _load_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         put(s, K_FAULT, r.pid, fault)
         if not emit:
             continue
-        _emit(s, out, n, r.t, _LOAD, page, entry)
+        _emit(s, out, n, r.t, OP_LOAD, page, entry)
         row = out[n]
         row.where, row.clen = where, r.tail
         if r.latency != 0:
             row.latency = r.latency
-        row.flags = (_READAHEAD if ahead and r.mm != 0 else 0) | (_DIRECT if r.flags & 1 else 0)
-        row.flags |= _LARGE if r.flags & 2 else 0
+        row.flags = _event_flags(r) | (EVENT_READAHEAD if ahead and r.mm != 0 else 0)
         row.task, row.cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
         row.origin = ORIGIN_SLOT if s.pages[page].space == NO_SPACE else ORIGIN_KNOWN
-        s.counts[0 if where == _DISK else 2 if where == _POOL else 5] += 1
+        s.counts[PSWPIN if where == DISK else ZSWPIN if where == POOL else SWPIN_ZERO] += 1
         n += 1
     return n
 
@@ -195,20 +238,20 @@ def _store_rows(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
         take_slot(s, page, entry)
         set_life(s, page, LIFE_STORED)
         where = r.where
-        if where == _UNKNOWN:
-            where = _POOL if s.numbers[N_ZSWAP] else _ZERO
-        elif where == _DISK and s.numbers[N_ZSWAP]:
-            where = _REJECTED
+        if where == UNKNOWN:
+            where = POOL if s.numbers[N_ZSWAP] else ZERO
+        elif where == DISK and s.numbers[N_ZSWAP]:
+            where = REJECTED
         s.pages[page].where = where
         if not emit:
             continue
-        _emit(s, out, n, r.t, _STORE, page, entry)
+        _emit(s, out, n, r.t, OP_STORE, page, entry)
         row = out[n]
         row.where, row.clen = where, r.tail
-        row.flags = (_DIRECT if r.flags & 1 else 0) | (_LARGE if r.flags & 2 else 0)
+        row.flags = _event_flags(r)
         row.task, row.cgroup = _row_of(s, K_TASK, r.pid, N_TASKS), _cgroup_row(s, r.cgroup)
         row.origin = ORIGIN_SLOT if s.pages[page].space == NO_SPACE else ORIGIN_KNOWN
-        s.counts[3 if where == _POOL else 6 if where == _ZERO else 1] += 1
+        s.counts[ZSWPOUT if where == POOL else SWPOUT_ZERO if where == ZERO else PSWPOUT] += 1
         n += 1
     return n
 
@@ -233,11 +276,11 @@ def _free_slots(s: Any, out: Any, n: int, r: Any, emit: bool) -> Any:
 @inner
 def _written_back(s: Any, out: Any, n: int, r: Any) -> Any:
     """The pool's own writes to its backing store, with the slot where the probes give it; rows so far."""
-    if not r.flags & 8:
-        s.counts[1] += r.pages
-        s.counts[4] += r.pages
+    if not r.flags & RECORD_UNCOUNTED:
+        s.counts[PSWPOUT] += r.pages
+        s.counts[ZSWPWB] += r.pages
     if r.entry != 0:
-        _emit(s, out, n, r.t, OP_PRESSURE + 5, 0, r.entry)
+        _emit(s, out, n, r.t, OP_PRESSURE + PRESSURE_WRITEBACK, 0, r.entry)
         out[n].cgroup, out[n].task = _cgroup_row(s, r.cgroup), _row_of(s, K_TASK, r.pid, N_TASKS)
         n += 1
     return n
@@ -246,37 +289,38 @@ def _written_back(s: Any, out: Any, n: int, r: Any) -> Any:
 @inner
 def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
     """Contents, pressure and the rest that is no operation; rows so far."""
-    if r.kind == 13:
+    if r.kind == KIND_CONTENT:
         page = get(s, K_SLOT, r.entry)
         if page != NONE and s.pages[page].life == LIFE_STORED:
             _emit(s, out, n, r.t, OP_CONTENT, page, np.uint64(0))
-            out[n].clen, out[n].origin = r.tail, r.flags & 8
+            out[n].clen, out[n].origin = r.tail, r.flags & RECORD_UNCOUNTED
             return n + 1
-    elif r.kind == 16:
+    elif r.kind == KIND_READ_END:
         page = get(s, K_SLOT, r.entry)
         if page != NONE:
             _emit(s, out, n, r.t, OP_LATENCY, page, np.uint64(0))
             out[n].latency = r.latency
             return n + 1
-    elif r.kind == 14:
+    elif r.kind == KIND_ZSWAP:
         s.numbers[N_ZSWAP] = np.int64(r.address)
-    elif 7 <= r.kind <= 11:
-        _emit(s, out, n, r.t, OP_PRESSURE + r.kind - 7, 0, np.uint64(0))
+    elif KIND_DIRECT_BEGIN <= r.kind <= KIND_OOM:
+        _emit(s, out, n, r.t, OP_PRESSURE + r.kind - KIND_DIRECT_BEGIN, 0, np.uint64(0))
         out[n].slot = np.uint32(r.address)
         # Reclaim on the whole host's behalf stands under the root cgroup, a cgroup's own under the cgroup.
-        host_wide = (r.kind == 7 or r.kind == 8) and not r.flags & 16
+        reclaim = r.kind == KIND_DIRECT_BEGIN or r.kind == KIND_DIRECT_END
+        host_wide = reclaim and not r.flags & RECORD_MEMCG_RECLAIM
         out[n].cgroup = 0 if host_wide else _cgroup_row(s, r.cgroup)
-        pid = r.entry & np.uint64(0xFFFFFFFF) if r.kind == 11 else np.uint64(r.pid)
+        pid = r.entry & np.uint64(0xFFFFFFFF) if r.kind == KIND_OOM else np.uint64(r.pid)
         out[n].task = _row_of(s, K_TASK, pid, N_TASKS)
         return n + 1
-    elif r.kind == 15:
+    elif r.kind == KIND_PRESENT:
         page = page_at(s, space_of(s, r.mm), r.address >> np.uint64(12))
         if page == NONE:
             page = new_page(s)
-            identify(s, page, space_of(s, r.mm), r.address >> np.uint64(12), 0)
+            identify(s, page, space_of(s, r.mm), r.address >> np.uint64(12), PAGE_ANONYMOUS)
         take_slot(s, page, r.entry)
         set_life(s, page, LIFE_STORED)
-    elif r.kind == 4:
+    elif r.kind == KIND_FORK:
         put(s, K_SPACE, r.mm, new_space(s, space_of(s, r.address)))
     return n
 
@@ -294,25 +338,25 @@ def match(records: Any, s: Any, out: Any) -> Any:
         if n + 2 * np.int64(r.pages) + 2 > len(out):
             return i, n
         inside = s.numbers[N_FIRST] <= np.int64(r.phase) < s.numbers[N_LAST]
-        if r.kind == 0:
+        if r.kind == KIND_STORE:
             n = _store_rows(s, out, n, r, inside)
-        elif r.kind == 1:
+        elif r.kind == KIND_LOAD:
             n = _load_rows(s, out, n, r, inside)
-        elif r.kind == 2:
+        elif r.kind == KIND_WRITEBACK:
             if inside:
                 n = _written_back(s, out, n, r)
-        elif r.kind == 12:
+        elif r.kind == KIND_SLOT_FREE:
             n = _free_slots(s, out, n, r, inside)
-        elif r.kind == 3 or r.kind == 5:
+        elif r.kind == KIND_UNMAP or r.kind == KIND_SPACE_END:
             first, last = np.uint64(0), np.uint64(1) << np.uint64(52)
-            if r.kind == 3:
+            if r.kind == KIND_UNMAP:
                 first = (r.address + np.uint64(4095)) >> np.uint64(12)
                 last = (r.entry + np.uint64(4095)) >> np.uint64(12)
             done = n if s.numbers[N_FREES] else _drop_space(s, out, n, r, first, last)
             if done < 0:
                 return i, len(out)
             n = done
-            if r.kind == 5 and get(s, K_SPACE, r.mm) != NONE:
+            if r.kind == KIND_SPACE_END and get(s, K_SPACE, r.mm) != NONE:
                 put(s, K_SPACE, r.mm, NONE)
         else:
             n = _side_row(s, out, n, r)

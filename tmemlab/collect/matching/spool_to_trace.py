@@ -14,10 +14,11 @@ from ...datasets.derive.sample import scaled_samples
 from ...datasets.trace.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS
 from ...datasets.trace.write import TraceWriter
 from ...errors import TraceError
-from .. import evidence as manifests
 from ..probes.zswap_worker import run_rows
-from ..recording.spool import Frame, SpoolReader
 from ..records import SWAP_TYPE_SHIFT, Kind, Records
+from ..spool import Frame, SpoolReader
+from . import evidence as manifests
+from .areas import Areas, swap_areas
 
 CHUNK = 1 << 18
 _HOLD_NS = 1_000_000_000
@@ -42,6 +43,7 @@ class Spool:
         self._flushed = int(self.start["began_ns"])
         self.comms: dict[int, tuple[bytes, int]] = {}
         self.worker_runs: list[Records] = []
+        self.areas = Areas([], {}, "")
         self.last_t = 0
 
     def records(self) -> Iterator[Records]:
@@ -136,29 +138,33 @@ def convert(
 def _match_all(spool: Spool, rows_file: Path) -> Any:
     """Match every record and leave the rows in a file; the final State."""
     from .matcher import match
-    from .state import N_DEVICES, N_FREES, N_ZSWAP, ROW, new_state
+    from .state import N_DEVICES, N_FREES, N_ZSWAP, NO_DEVICE, ROW, new_state
     from .table import reserve
 
     start = spool.start
     # Without an END the recording died: everything up to the last frame counts.
     last_phase = 256
+    seen: set[int] = set()
+    end_swap: list[dict[str, Any]] = []
     for kind, value in SpoolReader(spool.reader.path.parent):
-        if kind is Frame.END and isinstance(value, dict):
-            last_phase = value["cut"]["phase"]
+        if kind is Frame.RECORDS and not isinstance(value, dict):
+            swaps = value[(value["kind"] <= Kind.LOAD) & (value["entry"] != 0)]
+            seen |= set(np.unique(swaps["entry"] >> np.uint64(SWAP_TYPE_SHIFT)).tolist())
+        elif kind is Frame.END and isinstance(value, dict):
+            last_phase, end_swap = value["cut"]["phase"], value.get("swap", [])
+    spool.areas = swap_areas(start["swap"], end_swap, seen)
     state = new_state(start["cut"]["phase"], last_phase, start.get("root_cgroup", 1))
     state.numbers[N_ZSWAP] = start["zswap"].get("enabled") in ("Y", "1")
     state.numbers[N_FREES] = bool(start.get("slot_frees"))
-    types: set[int] = set()
+    state.numbers[N_DEVICES:] = NO_DEVICE
+    for number, row in spool.areas.position.items():
+        state.numbers[N_DEVICES + number] = row
     buffer = np.zeros(2 * CHUNK, ROW)
     match_rows: Any = match
     with rows_file.open("wb", buffering=0) as stream:
         for ready in spool.records():
             for at in range(0, len(ready), CHUNK):
                 chunk = ready[at : at + CHUNK]
-                swaps = chunk[(chunk["kind"] <= Kind.LOAD) & (chunk["entry"] != 0)]
-                types |= set(np.unique(swaps["entry"] >> np.uint64(SWAP_TYPE_SHIFT)).tolist())
-                for rank, number in enumerate(sorted(types)):
-                    state.numbers[N_DEVICES + number] = rank
                 state = reserve(state, len(chunk), int(chunk["pages"].sum()) + len(chunk))
                 while len(chunk):
                     largest = int(chunk["pages"].max())

@@ -77,7 +77,8 @@ N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_LAST = range(5, 10)
 N_FREES = 10
 """numbers[N_FREES]: whether slot frees are told, so that nothing is inferred."""
 N_DEVICES = 11
-"""numbers[N_DEVICES + type]: position of a swap type in the manifest."""
+"""numbers[N_DEVICES + type]: position of a swap type in the manifest, or NO_DEVICE."""
+NO_DEVICE = -1
 
 # First halves of the hash keys; a space's pages have 16 + its id.
 K_SLOT, K_FOLIO, K_SPACE, K_TASK, K_CGROUP, K_FAULT = 1, 2, 3, 4, 5, 6

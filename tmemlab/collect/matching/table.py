@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...compiled import njit
+from .codes import PAGE_ANONYMOUS, PAGE_SHMEM, PAGE_UNKNOWN, RECORD_ANON, UNKNOWN
 from .state import (
     ENTRY,
     K_FOLIO,
@@ -27,7 +28,6 @@ from .state import (
 NONE = -1
 NO_SPACE = np.uint32(0xFFFF_FFFF)
 _MARKED = np.uint64(1 << 63)
-_UNKNOWN = 4
 
 inner: Any = njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For functions that only compiled code calls: wrappers would take half of the time to compile."""
@@ -138,8 +138,8 @@ def new_page(s: Any) -> Any:
     """A fresh page without identity."""
     page = s.numbers[N_PAGES]
     s.numbers[N_PAGES] += 1
-    s.pages[page].space, s.pages[page].vpn, s.pages[page].kind = NO_SPACE, 0, 2
-    s.pages[page].life, s.pages[page].where, s.pages[page].slot = LIFE_NEW, _UNKNOWN, 0
+    s.pages[page].space, s.pages[page].vpn, s.pages[page].kind = NO_SPACE, 0, PAGE_UNKNOWN
+    s.pages[page].life, s.pages[page].where, s.pages[page].slot = LIFE_NEW, UNKNOWN, 0
     return page
 
 
@@ -181,7 +181,8 @@ def page_at(s: Any, space: int, vpn: Any) -> Any:
 def stored_page(s: Any, r: Any, entry: Any, index: Any) -> Any:
     """Which page a store writes."""
     holder = get(s, K_SLOT, entry) if entry != 0 else NONE
-    anon, known = r.flags & 4 != 0, r.mm != 0 and r.flags & 4 != 0
+    anon = r.flags & RECORD_ANON != 0
+    known = anon and r.mm != 0
     space = NONE
     if known:
         space = space_of(s, r.mm)
@@ -191,14 +192,14 @@ def stored_page(s: Any, r: Any, entry: Any, index: Any) -> Any:
         unnamed = s.pages[holder].space == NO_SPACE
         if known and not unnamed and s.pages[holder].vpn == index and related(s, s.pages[holder].space, space):
             return holder
-        if not anon and (s.pages[holder].kind != 0 or s.pages[holder].life == LIFE_LOADED):
+        if not anon and (s.pages[holder].kind != PAGE_ANONYMOUS or s.pages[holder].life == LIFE_LOADED):
             # Shared memory, or a page read ahead that nobody mapped: the slot is all there is, and it holds.
             return holder
         plain = index & np.uint64(0xFFFFF) if index & _MARKED else index
         if not known and anon and (unnamed or s.pages[holder].vpn == plain):
             return holder
         if known and unnamed and get(s, K_PAGES + space, index) == NONE:
-            identify(s, holder, space, index, 0)
+            identify(s, holder, space, index, PAGE_ANONYMOUS)
             return holder
     if known:
         page = get(s, K_PAGES + space, index)
@@ -207,18 +208,18 @@ def stored_page(s: Any, r: Any, entry: Any, index: Any) -> Any:
     # Still the folio that a load brought in under no address.
     linked = get(s, K_FOLIO, r.folio) if r.folio != 0 else NONE
     if linked != NONE and s.pages[linked].life == LIFE_LOADED:
-        if known and s.pages[linked].space == NO_SPACE and s.pages[linked].kind != 1:
-            identify(s, linked, space, index, 0)
+        if known and s.pages[linked].space == NO_SPACE and s.pages[linked].kind != PAGE_SHMEM:
+            identify(s, linked, space, index, PAGE_ANONYMOUS)
             return linked
-        if not anon and s.pages[linked].kind == 1 and s.pages[linked].vpn == index:
+        if not anon and s.pages[linked].kind == PAGE_SHMEM and s.pages[linked].vpn == index:
             return linked
     page = new_page(s)
     if known:
-        identify(s, page, space, index, 0)
+        identify(s, page, space, index, PAGE_ANONYMOUS)
     else:
         s.numbers[N_SLOT_ONLY] += 1
         if not anon:
-            s.pages[page].kind, s.pages[page].vpn = 1, index
+            s.pages[page].kind, s.pages[page].vpn = PAGE_SHMEM, index
     return page
 
 
@@ -233,7 +234,7 @@ def loaded_page(s: Any, r: Any, entry: Any) -> Any:
         page = page_at(s, space, vpn)
         if page == NONE:
             page = new_page(s)
-            identify(s, page, space, vpn, 0)
+            identify(s, page, space, vpn, PAGE_ANONYMOUS)
             return page
         # The faulting page itself, unless its copy lies elsewhere: then this one was read ahead.
         if s.pages[page].slot == 0 or entry == 0:

@@ -7,7 +7,8 @@ import contextlib
 from typing import Any
 
 from ..kernel.btf import KernelTypes
-from . import Attached, functions, kprobe
+from . import functions, kprobe
+from .attached import Attached
 from .symbols import Found
 
 NAME = "fentry"

@@ -8,7 +8,7 @@ from ...errors import KernelUnsupportedError, PrivilegeError
 from ..host import samples as host
 from ..kernel import bpfcc
 from ..kernel.btf import KernelTypes
-from . import Attached, in_short
+from .attached import Attached, in_short
 from .offsets import kernel_macros
 from .symbols import RESULT, Found, Resolution, resolve, success
 from .tracepoint import OPTIONAL, WITHOUT, missing_tracepoints

@@ -5,7 +5,8 @@ from typing import Any
 
 from ...errors import KernelUnsupportedError
 from ..kernel.btf import KernelTypes
-from . import Attached, functions
+from . import functions
+from .attached import Attached
 from .symbols import Found
 
 NAME = "kprobe"

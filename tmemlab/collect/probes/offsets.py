@@ -5,6 +5,7 @@ Required ones missing is an error that names them; optional ones are left undefi
 
 from ...errors import KernelUnsupportedError
 from ..kernel.btf import KernelTypes
+from ..kernel.directmap import GFP_HIGHMEM_MOVABLE
 
 _REQUIRED_OFFSETS = {
     "OFF_TASK_MM": ("task_struct", "mm"),
@@ -59,9 +60,6 @@ _OPTIONAL_VALUES = {
     "VAL_SWPIN_ZERO": "SWPIN_ZERO",
     "VAL_SWPOUT_ZERO": "SWPOUT_ZERO",
 }
-
-GFP_HIGHMEM_MOVABLE = 0x02 | 0x08
-"""__GFP_HIGHMEM | __GFP_MOVABLE, of GFP_HIGHUSER_MOVABLE: low bits that never moved [linux/gfp_types.h]."""
 
 
 def kernel_macros(types: KernelTypes) -> dict[str, int | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import KernelUnsupportedError
 from ..kernel import bpfcc
 from ..kernel.btf import KernelTypes
-from . import Attached
+from .attached import Attached
 from .offsets import kernel_macros
 
 NAME = "tracepoint"

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ...datasets.trace.schema import PRESSURE, Pressure
 from ..kernel.btf import KernelTypes
-from ..kernel.zswaptree import kernel_symbols
+from ..kernel.symbols import kernel_symbols
 from ..records import Records
 from .tracepoint import missing_tracepoints
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..host import samples as host
 from ..records import NAMES
+from ..spool import Frame, SpoolWriter
 from .cuts import Cut
 from .session import FLUSH_SECONDS, Options, Progress, start_document
-from .spool import Frame, SpoolWriter
 
 _NOTHING = dict.fromkeys(NAMES, 0)
 
@@ -28,7 +28,8 @@ def record_counters(
 ) -> Progress:
     """Sample into a spool in ``out`` until ``until()`` or the duration is over."""
     sampler, vmstat, spool, progress = host.Sampler(), host.Vmstat(), SpoolWriter(out), Progress()
-    start = start_document(options, "counters", "asked for", ["every event: only counters are sampled"])
+    blind = ["every event: only counters are sampled"]
+    start = start_document(options, host.read_swaps(), "counters", "asked for", blind)
     begin = time.monotonic_ns()
     spool.document(Frame.START, {**start, "began_ns": begin, "cut": _cut(vmstat, 0)})
     rows: list[dict[str, Any]] = []

@@ -14,12 +14,12 @@ from typing import Any
 
 from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from ..host import cgroup as cgroups
+from ..host.guard import die_with_parent
 from ..kernel import privileges
 from ..matching.spool_to_trace import Scrub, convert
+from ..spool import SPOOL_NAME, SpoolFullError
 from .counters import record_counters
-from .guard import die_with_parent
 from .session import Options, Progress, Session
-from .spool import SPOOL_NAME, SpoolFullError
 
 _PATIENCE_SECONDS = 10.0
 """How long a command may take to end after SIGTERM before it is killed."""

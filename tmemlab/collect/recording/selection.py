@@ -53,9 +53,10 @@ class Choice:
         if self.everything:
             return
         table, first = program["areas"], 0
-        for kind, area in enumerate(areas):
+        for row, area in enumerate(areas):
             pages = _pages(area)
-            table[ctypes.c_int(kind)] = table.Leaf(first, pages)
+            number = row if area.type_number is None else area.type_number
+            table[ctypes.c_int(number)] = table.Leaf(first, pages)
             first += pages
 
 

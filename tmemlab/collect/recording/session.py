@@ -10,7 +10,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,15 +23,17 @@ from ..host import samples as host
 from ..kernel.btf import KernelTypes
 from ..kernel.compressors import find_twin
 from ..kernel.directmap import Probe, find_direct_map
+from ..kernel.swapinfo import type_numbers
 from ..kernel.zswaptree import zswap_macros
-from ..probes import choose, tracepoint
+from ..probes import tracepoint
+from ..probes.choose import choose
 from ..probes.zswap_worker import worker_macros
 from ..records import RECORD, TASK_STATE, Kind, Records
+from ..spool import Frame, SpoolWriter
 from .contents import ContentSampler
 from .cuts import Counters, cut
 from .ring import ContentRing, Ring
 from .selection import Choice
-from .spool import Frame, SpoolWriter
 
 FLUSH_SECONDS = 0.5
 FLUSH_RECORDS = 65536
@@ -122,7 +124,9 @@ class Allowance:
         return max(0.0, -self._credit / self._share)
 
 
-def start_document(options: Options, probe_name: str, probe_reason: str, cannot_see: list[str]) -> dict[str, Any]:
+def start_document(
+    options: Options, areas: list[host.SwapArea], probe_name: str, probe_reason: str, cannot_see: list[str]
+) -> dict[str, Any]:
     """Everything about the host that the manifest will say and that is known when a recording begins."""
     system = os.uname()
     compressor = host.compressor_in_use()
@@ -132,7 +136,7 @@ def start_document(options: Options, probe_name: str, probe_reason: str, cannot_
         "kernel": {"release": system.release, "machine": system.machine},
         "cpus": os.cpu_count() or 1,
         "ram_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "swap": [asdict(area) for area in host.read_swaps()],
+        "swap": [asdict(area) for area in areas],
         "zswap": host.zswap_settings(),
         "zram": host.zram_settings(),
         "vm": host.vm_settings(),
@@ -193,6 +197,9 @@ class Session:
         contents_note = ""
         with contextlib.closing(Probe()) as probe:
             macros |= zswap_macros(types, probe.look)
+            numbers = type_numbers(areas, types, probe.look)
+            if numbers is not None:
+                areas = [replace(area, type_number=n) for area, n in zip(areas, numbers, strict=True)]
             try:
                 if options.content_share > 0:
                     macros |= find_direct_map(types, probe).macros()
@@ -222,7 +229,7 @@ class Session:
         stack.enter_context(in_time())
         self.namer.refresh()
         blind = [f"when zswap's worker runs: {worker_unseen}"] if worker_unseen else []
-        start = start_document(options, probes.name, probes.reason, [*probes.cannot_see, *blind])
+        start = start_document(options, areas, probes.name, probes.reason, [*probes.cannot_see, *blind])
         self._first = cut(self._counters, self._vmstat)
         self.began = time.monotonic_ns()
         start["began_ns"] = self.began
@@ -289,6 +296,7 @@ class Session:
                 "cut": asdict(last),
                 "zswap": host.zswap_settings(),
                 "zram": host.zram_settings(),
+                "swap": [asdict(area) for area in host.read_swaps()],
                 "contents": {"sampled": self.progress.contents, "seconds": self.contents_cpu_s},
                 "cgroups": self._cgroup_rows(),
                 "reclaim": {name: value - self._reclaim.get(name, 0) for name, value in self._reclaimed().items()},

@@ -139,6 +139,9 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("recorded", _text(f"{found['created']}, probe set {found['probe_set']}")),
         ("host", _text(f"Linux {found['kernel']} {found['machine']}, {found['cpus']} CPUs, ")
             + f"{format_bytes(found['ram_bytes'])} RAM"),
+        ("swap", _text("; ".join(
+            f"{area['device']} ({area['type']}, {format_bytes(area['size_bytes'])})" for area in found["swap"]
+        ) or "none")),
         ("duration", format_duration(found["duration_s"])),
         ("events", f"{format_count(found['events'])}, {format_count(found['dropped'])} dropped"),
         ("rates", "-" if None in rates else f"{rates[0]:,.0f} stores/s, {rates[1]:,.0f} loads/s"),

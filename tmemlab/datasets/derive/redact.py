@@ -45,7 +45,7 @@ def redacted_manifest(source: Manifest) -> Manifest:
         ),
         clen=ClenMethod(clen.method, _word(clen.algorithm), clen.sampled),
         swap=[
-            SwapDevice(f"swap{i}", d.type if d.type in _SWAP_TYPES else "other", d.size_bytes, d.priority)
+            SwapDevice(f"swap{i}", _swap_type(d), d.size_bytes, d.priority, d.type_number)
             for i, d in enumerate(source.swap)
         ],
         zswap=StartEnd(_settings(source.zswap.start), _settings(source.zswap.end)),
@@ -56,6 +56,12 @@ def redacted_manifest(source: Manifest) -> Manifest:
         provenance={"how": "anonymised"},
         anonymised=True,
     )
+
+
+def _swap_type(area: SwapDevice) -> str:
+    if area.is_zram:
+        return "zram"
+    return area.type if area.type in _SWAP_TYPES else "other"
 
 
 def _counts(part: Reconciliation) -> Reconciliation:

@@ -69,7 +69,10 @@ def info(trace: Trace) -> dict[str, Any]:
         },
         "tasks": _top(by_task, trace.table("tasks")["comm"].to_pylist()),
         "cgroups": _top(by_cgroup, trace.table("cgroups")["path"].to_pylist()),
-        "swap": [{"device": d.device, "type": d.type, "size_bytes": d.size_bytes} for d in manifest.swap],
+        "swap": [
+            {"device": d.device, "type": "zram" if d.is_zram else d.type, "size_bytes": d.size_bytes}
+            for d in manifest.swap
+        ],
         "probe_set": manifest.probe_set.name,
         "anonymised": manifest.anonymised,
         "license": manifest.license,

@@ -39,13 +39,20 @@ class SwapDevice:
     """A row of /proc/swaps."""
 
     device: str
-    type: str
+    type: str  # partition, file or zram
     size_bytes: int
     priority: Any  # negative where the kernel chose it
+    type_number: int | None = None
+    """The number in swap entries; None where it is not known, and in traces recorded before it was kept."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(type(self.priority) is int and abs(self.priority) < 2**31, "priority must be an integer")
+
+    @property
+    def is_zram(self) -> bool:
+        """By its type, or by its name in traces whose type is the kernel's word for any block device."""
+        return self.type == "zram" or re.search(r"\bzram\d+$", self.device) is not None
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,22 @@ def worker_times(manifest: Manifest) -> dict[str, float]:
 def zram_devices(manifest: Manifest) -> list[int]:
     """Numbers (rows of the manifest's swap) of the swap areas that are zram devices.
 
-    By name; where names were taken out, by a size that differs from a zram device's by the header page alone.
+    By what the trace says; where an anonymised one from before says nothing (:func:`guesses_zram`), by a size that
+    differs from a zram device's by the header page alone.
     """
-    sizes = {int(device.get("disksize") or 0) for device in manifest.zram}
-    return [
-        number
-        for number, area in enumerate(manifest.swap)
-        if re.search(r"\bzram\d+$", area.device) or any(0 <= size - area.size_bytes <= 1 << 16 for size in sizes)
-    ]
+    if guesses_zram(manifest):
+        sizes = {int(device.get("disksize") or 0) for device in manifest.zram}
+        return [
+            number
+            for number, area in enumerate(manifest.swap)
+            if any(0 <= size - area.size_bytes <= 1 << 16 for size in sizes)
+        ]
+    return [number for number, area in enumerate(manifest.swap) if area.is_zram]
+
+
+def guesses_zram(manifest: Manifest) -> bool:
+    """Whether zram's areas are known by their size alone: names and types were taken out of the trace."""
+    return manifest.anonymised and bool(manifest.zram) and not any(area.is_zram for area in manifest.swap)
 
 
 def slot_device(slot: Any) -> Any:

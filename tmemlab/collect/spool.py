@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 import zstandard
 
-from ...errors import TmemlabError, TraceError
-from ..records import RECORD, Records
+from ..errors import TmemlabError, TraceError
+from .records import RECORD, Records
 
 SPOOL_NAME = "spool.frames"
 

@@ -1,6 +1,6 @@
-"""Finding zswap's table in its code, against instructions assembled by hand."""
+"""Finding a table in the code that uses it, against instructions assembled by hand."""
 
-from tmemlab.collect.kernel.zswaptree import find_table, tables_used
+from tmemlab.collect.kernel.symbols import find_table, tables_used
 
 ADD = bytes.fromhex("4803 3cc5 c027 b983")  # add rdi, [8 * rax - 0x7c46d840]
 MOVE = bytes.fromhex("488b 04cd e025 b983")  # mov rax, [8 * rcx - 0x7c46da20]
@@ -25,11 +25,12 @@ def look_at(memory: dict[int, bytes]):
 
 
 def test_the_table_is_the_one_that_both_functions_use() -> None:
+    users = ("zswap_load", "zswap_invalidate")
     symbols = {"zswap_load": 0x1000, "zswap_invalidate": 0x2000}
     # across the border of two looks, too
     look = look_at({0x1000: b"\x90" * 60 + ADD + MOVE, 0x2000: ADD})
-    assert find_table(symbols, look) == TREES
-    assert find_table(symbols, look_at({0x1000: ADD + MOVE, 0x2000: ADD + MOVE})) is None
-    assert find_table(symbols, look_at({0x1000: ADD, 0x2000: MOVE})) is None
-    assert find_table({"zswap_load": 0x1000}, look) is None
-    assert find_table({"zswap_trees": 42}, look) == 42
+    assert find_table(symbols, "zswap_trees", users, look) == TREES
+    assert find_table(symbols, "zswap_trees", users, look_at({0x1000: ADD + MOVE, 0x2000: ADD + MOVE})) is None
+    assert find_table(symbols, "zswap_trees", users, look_at({0x1000: ADD, 0x2000: MOVE})) is None
+    assert find_table({"zswap_load": 0x1000}, "zswap_trees", users, look) is None
+    assert find_table({"zswap_trees": 42}, "zswap_trees", users, look) == 42

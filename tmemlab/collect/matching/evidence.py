@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..datasets.trace.manifest import (
+from ... import __version__
+from ...datasets.trace.manifest import (
     Certificate,
     ClenMethod,
     EventCounts,
@@ -16,9 +16,9 @@ from ..datasets.trace.manifest import (
     StartEnd,
     SwapDevice,
 )
-from ..datasets.trace.schema import VMSTAT_COUNTERS
-from .probes.zswap_worker import worker_times
-from .records import RECORD, Records
+from ...datasets.trace.schema import VMSTAT_COUNTERS
+from ..probes.zswap_worker import worker_times
+from ..records import RECORD, Records
 
 STORE_NAMES = ("zswpout", "pswpout", "swpout_zero")
 """Stores are their sum, less ``zswpwb``: a writeback of the pool counts as a swap-out too."""
@@ -87,7 +87,10 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
         events=EventCounts(0, lost, 0, 0, 0),
         certificate=_certificate(spool, stores, loads, unsure),
         clen=_clen(start, end, tally),
-        swap=[SwapDevice(a["device"], a["type"], a["size_bytes"], a["priority"]) for a in start["swap"]],
+        swap=[
+            SwapDevice(a["device"], a["type"], a["size_bytes"], a["priority"], a.get("type_number"))
+            for a in spool.areas.rows
+        ],
         zswap=StartEnd(start["zswap"], (end or {}).get("zswap", {})),
         zram=start["zram"],
         kernel_counters=kernel,
@@ -97,6 +100,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
         extra={
             **_left_out(start, end),
             "vm": start["vm"],
+            **({"swap_type_numbers": spool.areas.how} if spool.areas.rows else {}),
             **({"memory_cgroups": start["memory_cgroups"]} if start.get("memory_cgroups") else {}),
             "vmstat_at_start": start["cut"]["vmstat"],
             "options": start["options"],
@@ -191,7 +195,7 @@ def _worker(spool: Any) -> dict[str, Any]:
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:
-    from .matching.settle import C_CARRIED, C_DROPPED, C_MEASURED, C_SLOT_ONLY, C_UNKNOWN
+    from .settle import C_CARRIED, C_DROPPED, C_MEASURED, C_SLOT_ONLY, C_UNKNOWN
 
     events = int(tally[C_MEASURED] + tally[C_CARRIED] + tally[C_UNKNOWN])
     by_slot = int(tally[C_SLOT_ONLY])
