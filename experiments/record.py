@@ -8,7 +8,6 @@ Traces go to DIR/PROGRAM/CONFIG-RUN; those that are there are kept. A minute a r
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,7 +46,6 @@ CONFIGS = {
 }
 
 
-_TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 def record(out: Path, program: Program, config: Config) -> None:
@@ -60,12 +58,12 @@ def record(out: Path, program: Program, config: Config) -> None:
             out, Options(content_share=0.4), command, program.memory,
             provenance={"packages": list(program.packages)}, command_stdout=subprocess.DEVNULL,
         )  # fmt: skip
-    if done.command_exit in _TERMINATED:  # the recorder was told to stop, and told the command
+    if done.command and done.command.by_recorder:  # the recorder was told to stop, and told the command
         shutil.rmtree(out)
         raise KeyboardInterrupt
     manifest = done.manifest
     print(
-        f"{out}: exit {done.command_exit}, {manifest.duration_ns / 1e9:.0f} s, {manifest.events.stores:,} stores, "
+        f"{out}: exit {done.exit_code}, {manifest.duration_ns / 1e9:.0f} s, {manifest.events.stores:,} stores, "
         f"{manifest.events.loads:,} loads, complete {manifest.certificate.complete}, {manifest.kernel_counters}",
         flush=True,
     )

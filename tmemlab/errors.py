@@ -16,6 +16,14 @@ class InvalidInputError(TmemlabError):
     exit_code = 2
 
 
+class CommandError(TmemlabError):
+    """A command to run cannot be run; the exit code is the one that env(1) has for that."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class PrivilegeError(TmemlabError):
     """The host would allow this, but not to this user; exit code 3."""
 

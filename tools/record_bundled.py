@@ -173,13 +173,13 @@ def record(name: str, recipe: Recipe) -> None:
             provenance=provenance, trace_license="CC0-1.0", scrub=scrub, command_stdout=subprocess.DEVNULL,
         )  # fmt: skip
     manifest = outcome.manifest
-    print(f"{name}: exit {outcome.command_exit}, {manifest.duration_ns / 1e9:.0f} s, {manifest.events}")
+    print(f"{name}: exit {outcome.exit_code}, {manifest.duration_ns / 1e9:.0f} s, {manifest.events}")
     print(f"  {manifest.certificate.note}; {manifest.kernel_counters}")
     print(f"  clen {manifest.clen.note}")
     print(f"  {sum(file.bytes for file in manifest.files.values())} bytes, identity {manifest.extra['identity']}")
     if os.uname().release in (out / "manifest.json").read_text():
         sys.exit(f"{name}: the manifest names this host's kernel build; left in {out}")
-    if outcome.command_exit != 0 or not manifest.certificate.complete:
+    if outcome.exit_code != 0 or not manifest.certificate.complete:
         sys.exit(f"{name}: not fit to be bundled; left in {out}")
     shutil.rmtree(recipe.folder / name, ignore_errors=True)
     out.chmod(0o755)

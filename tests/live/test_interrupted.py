@@ -219,7 +219,6 @@ def test_root_without_capabilities_and_a_kernel_that_lacks_the_probe_set_are_tol
         (["--duration", "soon"], "not a duration"),
         (["--ring", "3M"], "power of two"),
         (["--probe-set", "magic"], "no probe set"),
-        (["--", "no-such-command-here"], "not a command"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(tmp_path: Path, arguments: list[str], says: str) -> None:
@@ -231,12 +230,67 @@ def test_wrong_arguments_are_usage_errors(tmp_path: Path, arguments: list[str], 
     assert not (tmp_path / "trace").exists()
 
 
-def test_the_command_keeps_its_exit_code_to_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "code", "killed_by", "says"),
+    [
+        (["sh", "-c", "echo hello; exit 7"], 7, None, "sh ended with exit code 7"),
+        (["sh", "-c", "kill -KILL $$"], 137, "signal", "sh was killed by SIGKILL"),
+        (["true"], 0, None, ""),
+    ],
+    ids=["a code", "a signal", "success"],
+)
+def test_the_commands_exit_code_is_the_answer(
+    tmp_path: Path, command: list[str], code: int, killed_by: str | None, says: str
+) -> None:
+    """As the shell says of the same command."""
+    assert subprocess.run(["sh", "-c", '"$@"; exit $?', "sh", *command], capture_output=True).returncode == code
     run = subprocess.run(
-        [*TMEMLAB, "collect", tmp_path / "trace", "--json", "-", "--", "sh", "-c", "echo hello; exit 7"],
+        [*TMEMLAB, "collect", tmp_path / "trace", "--json", "-", "--", *command],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == code, run.stderr
+    document = json.loads(run.stdout)
+    assert document["command_exit"] == code
+    assert document["command"]["killed_by"] == killed_by
+    assert says in run.stderr
+    assert set(document["kernel"]) <= set(NAMES)
+
+
+def test_a_kill_by_the_memory_cgroup_is_named(swap: Swap, tmp_path: Path) -> None:
+    """Memory that is locked cannot be swapped: the cgroup's limit ends the program."""
+    eat = "import ctypes, mmap; ctypes.CDLL(None).mlockall(3); mmap.mmap(-1, 200 << 20)[::4096]; print('alive')"
+    run = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", "--memory-limit", "40M", "--json", "-", "--",
+         sys.executable, "-c", eat],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 137, run.stderr
+    command = json.loads(run.stdout)["command"]
+    assert (command["killed_by"], command["signal"]) == ("memory cgroup", "SIGKILL")
+    assert command["oom_kills"] >= 1
+    assert "was killed by its memory cgroup, limited to 40 MiB: out of memory" in run.stderr
+
+
+def test_a_recording_that_is_over_first_ends_the_command_and_succeeds(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", "--duration", "1s", "--json", "-", "--", "sleep", "600"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["command_exit"] == 7
-    assert "exit code 7" in run.stderr
-    assert set(json.loads(run.stdout)["kernel"]) <= set(NAMES)
+    assert json.loads(run.stdout)["command"]["killed_by"] == "recorder"
+
+
+@pytest.mark.parametrize(
+    ("make", "code"), [(None, 127), ("no shebang, not ELF", 126)], ids=["absent", "no program"]
+)
+def test_a_command_that_cannot_run_leaves_nothing(tmp_path: Path, make: str | None, code: int) -> None:
+    program = tmp_path / "program"
+    if make is not None:
+        program.write_text(make)
+        program.chmod(0o755)
+    run = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", "--", program], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "trace").exists()

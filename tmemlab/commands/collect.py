@@ -73,11 +73,12 @@ def command(
     counters_only: bool,
     probe_set: str | None,
     json_file: str | None,
-) -> None:
+) -> int:
     """Record this host's swap traffic into the trace OUT until the time is over, COMMAND ends, or Ctrl-C.
 
     Needs root, and gives its privileges up once it records. COMMAND runs in a memory cgroup of its own and is
-    ended when the recording is. Page contents are never stored.
+    ended when the recording is; where it ends first, its exit code is the answer, as with env(1): 126 or 127 if it
+    cannot be run, 128 and the signal if it was killed. Page contents are never stored.
 
     \b
     tmemlab collect /tmp/trace --duration 60s
@@ -113,8 +114,12 @@ def command(
         _print(outcome)
     if not outcome.manifest.certificate.complete:
         click.echo(f"tmemlab: the trace is not complete: {outcome.manifest.certificate.note}", err=True)
-    if outcome.command_exit:
-        click.echo(f"tmemlab: {command[0]} ended with exit code {outcome.command_exit}", err=True)
+    if outcome.command is not None:
+        limit = None if memory_limit is None else format_bytes(memory_limit)
+        sentence = outcome.command.sentence(command[0], limit)
+        if sentence:
+            click.echo(f"tmemlab: {sentence}", err=True)
+    return int(outcome.exit_code)
 
 
 class _Meter:
@@ -167,7 +172,8 @@ def _document(outcome: Any) -> dict[str, Any]:
             "contents_cpu_s": outcome.contents_cpu_s,
             "seconds": outcome.recorder_seconds,
         },
-        "command_exit": outcome.command_exit,
+        "command_exit": outcome.command.exit_code if outcome.command else None,
+        "command": outcome.command.as_json() if outcome.command else None,
     }
 
 

@@ -163,6 +163,12 @@ class OwnCgroup:
         """Move the calling process in; for preexec_fn."""
         (self.directory / "cgroup.procs").write_text(str(os.getpid()))
 
+    def oom_kills(self) -> int:
+        """Processes inside that were killed because the group had no memory left."""
+        name = "memory.events" if self._hierarchy.version == 2 else "memory.oom_control"
+        rows = dict(line.split() for line in (read_text(self.directory / name) or "").splitlines())
+        return int(rows.get("oom_kill", 0))
+
     def members(self) -> list[int]:
         """Process ids inside."""
         return [int(pid) for pid in re.findall(r"\d+", read_text(self.directory / "cgroup.procs") or "")]

@@ -42,8 +42,9 @@ class KernelTypes:
         self.offsets = self._index()
 
     @classmethod
+    @cache
     def load(cls, path: Path = BTF_PATH) -> Self:
-        """Parse the running kernel's BTF; KernelUnsupportedError where it has none."""
+        """Parse the running kernel's BTF, once; KernelUnsupportedError where it has none."""
         try:
             blob = path.read_bytes()
         except FileNotFoundError:

@@ -55,20 +55,24 @@ WITHOUT = {
 _TRIAL = "int trial(struct bpf_raw_tracepoint_args *ctx) { return 0; }"
 
 
+_tried: dict[str, bool] = {}
+"""Tracepoints, and whether this kernel has them: to attach and detach one waits for a grace period."""
+
+
 def missing_tracepoints(names: list[str]) -> list[str]:
-    """Those of ``names`` that a raw-tracepoint program cannot be attached to, each tried."""
-    bcc = bpfcc.import_bcc()
-    program = bpfcc.load(_TRIAL, {})
-    function = program.load_func(b"trial", bcc.BPF.RAW_TRACEPOINT)
-    missing = []
-    for name in names:
-        descriptor = bcc.libbcc.lib.bpf_attach_raw_tracepoint(function.fd, name.encode())
-        if descriptor < 0:
-            missing.append(name)
-        else:
-            os.close(descriptor)
-    program.cleanup()
-    return missing
+    """Those of ``names`` that a raw-tracepoint program cannot be attached to, each tried once in a process."""
+    untried = [name for name in names if name not in _tried]
+    if untried:
+        bcc = bpfcc.import_bcc()
+        program = bpfcc.load(_TRIAL, {})
+        function = program.load_func(b"trial", bcc.BPF.RAW_TRACEPOINT)
+        for name in untried:
+            descriptor = bcc.libbcc.lib.bpf_attach_raw_tracepoint(function.fd, name.encode())
+            _tried[name] = descriptor >= 0
+            if descriptor >= 0:
+                os.close(descriptor)
+        program.cleanup()
+    return [name for name in names if not _tried[name]]
 
 
 def attach(types: KernelTypes, macros_of_ours: dict[str, int | None]) -> Attached:

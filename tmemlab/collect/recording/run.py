@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -12,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
+from ...errors import CommandError, InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from ..host import cgroup as cgroups
-from ..host.guard import die_with_parent
 from ..kernel import privileges
 from ..matching.spool_to_trace import Scrub, convert
 from ..spool import SPOOL_NAME, SpoolFullError
+from .command import Ending, find, running
 from .counters import record_counters
 from .session import Options, Progress, Session
 
@@ -27,15 +26,20 @@ _PATIENCE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished recording. ``manifest`` is datasets.manifest.Manifest."""
+    """A finished recording. ``manifest`` is datasets.trace.manifest.Manifest."""
 
     path: Path
     manifest: Any
     progress: Progress
-    command_exit: int | None
+    command: Ending | None
     recorder_cpu_s: float
     recorder_seconds: float
     contents_cpu_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """The command's, as env(1) and time(1) have it; 0 without one, and where the recording ended it."""
+        return self.command.exit_code if self.command and not self.command.by_recorder else 0
 
     @property
     def bytes_per_event(self) -> float | None:
@@ -75,14 +79,16 @@ def collect(
         )
     if memory_limit is not None and not command:
         raise InvalidInputError("--memory-limit needs a command to limit: add -- COMMAND")
-    if command and shutil.which(command[0]) is None:
-        raise InvalidInputError(f"{command[0]!r} is not a command: check the name or give its full path")
+    if command:
+        find(command)
     made = _make_directory(out)
+    task = Task(command, memory_limit, command_stdout, drop_privileges)
     try:
         with contextlib.ExitStack() as stack:
-            outcome = _record(
-                stack, out, options, command, memory_limit, watch, ready, command_stdout, drop_privileges
-            )
+            session, ending, cpu, seconds = _record(stack, out, options, task, watch, ready)
+    except CommandError:
+        _take_back(out, made)
+        raise
     except SpoolFullError as error:
         raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
     except BaseException:
@@ -90,12 +96,11 @@ def collect(
             with contextlib.suppress(OSError):
                 out.rmdir()
         raise
-    session, command_exit, cpu, seconds = outcome
     extra: dict[str, Any] = {"provenance": provenance or {}, "license": trace_license}
     if command:
-        extra["command"] = {"argv": command, "memory_limit": memory_limit, "exit_code": command_exit}
+        extra["command"] = {"argv": command, "memory_limit": memory_limit, **(ending.as_json() if ending else {})}
     manifest = convert_kept(out, out, note, extra, scrub)
-    return Outcome(out, manifest, session.progress, command_exit, cpu, seconds, session.contents_cpu_s)
+    return Outcome(out, manifest, session.progress, ending, cpu, seconds, session.contents_cpu_s)
 
 
 def _collect_counters(
@@ -147,50 +152,58 @@ def _make_directory(out: Path) -> bool:
         raise InvalidInputError(f"cannot make the directory {out} ({error.strerror}): choose another") from None
 
 
+def _take_back(out: Path, made: bool) -> None:
+    """Remove the spool of a recording that had nothing to record, and its directory where we made it."""
+    with contextlib.suppress(OSError):
+        (out / SPOOL_NAME).unlink()
+        if made:
+            out.rmdir()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a recording runs, and how."""
+
+    command: list[str] | None
+    memory_limit: int | None
+    stdout: int | None
+    drop_privileges: bool
+
+
 def _record(
     stack: contextlib.ExitStack,
     out: Path,
     options: Options,
-    command: list[str] | None,
-    memory_limit: int | None,
+    task: Task,
     watch: Callable[[Progress], None] | None,
     ready: Callable[[], object],
-    command_stdout: int | None,
-    drop_privileges: bool,
-) -> tuple[Session, int | None, float, float]:
+) -> tuple[Session, Ending | None, float, float]:
     try:
         hierarchy = cgroups.find_hierarchy()
     except KernelUnsupportedError:
-        if memory_limit is not None or options.cgroup is not None:
+        if task.memory_limit is not None or options.cgroup is not None:
             raise
         hierarchy = None
     group = None
-    if command and hierarchy is not None:
-        group = stack.enter_context(cgroups.OwnCgroup(memory_limit, hierarchy))
+    if task.command and hierarchy is not None:
+        group = stack.enter_context(cgroups.OwnCgroup(task.memory_limit, hierarchy))
     stopped = stack.enter_context(_stop_signals())
     session = Session(out, options, hierarchy)
     session.usage_file = group.usage_file if group else None
     stack.enter_context(session)
     ready()
     begin, cpu = time.monotonic(), time.process_time()
-    child = None
-    if command:
-
-        def enter() -> None:
-            die_with_parent()
-            if group is not None:
-                group.join()
-
-        child = subprocess.Popen(command, preexec_fn=enter, stdout=command_stdout)
-        stack.callback(_reap, child)
-    if drop_privileges:
+    child = stack.enter_context(running(task.command, group, task.stdout)) if task.command else None
+    if task.drop_privileges:
         privileges.drop(privileges.needed(out))
     session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)
+    ending = None
     if child is not None:
+        by_recorder = child.poll() is None
         _let_end(child, session, watch)
+        ending = Ending(child.wait(), by_recorder, group.oom_kills() if group else 0)
     session.finish()
-    spent = time.process_time() - cpu
-    return session, child.returncode if child else None, spent, time.monotonic() - begin
+    return session, ending, time.process_time() - cpu, time.monotonic() - begin
 
 
 @contextlib.contextmanager
@@ -214,9 +227,3 @@ def _let_end(child: "subprocess.Popen[bytes]", session: Session, watch: Callable
             deadline = time.monotonic() + _PATIENCE_SECONDS
             session.options = replace(session.options, duration=None, max_bytes=None)
             session.run(lambda: child.poll() is not None or time.monotonic() > deadline, watch)  # noqa: B023
-
-
-def _reap(child: "subprocess.Popen[bytes]") -> None:
-    if child.poll() is None:
-        child.kill()
-        child.wait()

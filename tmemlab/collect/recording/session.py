@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...datasets.trace.schema import Where
-from ...errors import KernelUnsupportedError
+from ...errors import InvalidInputError, KernelUnsupportedError
 from ..host import cgroup as cgroups
 from ..host import samples as host
 from ..kernel.btf import KernelTypes
@@ -64,6 +64,10 @@ class Options:
     """Share of one CPU to take; where that is too little, the ring overflows and drops are counted."""
     max_bytes: int | None = None
     """Stop when the spool is this large; the trace is a third of it or less."""
+
+    def __post_init__(self) -> None:
+        if self.duration is not None and not 0 < self.duration < float("inf"):
+            raise InvalidInputError(f"a recording of {self.duration:g} seconds is none: give a time such as 60s")
 
 
 @dataclass
