@@ -1,8 +1,13 @@
 """How tests share out over processes: a file stays in one, and so does everything that makes the host swap."""
 
+import signal
 from pathlib import Path
 
 import pytest
+
+# A job that a shell starts in the background has SIGINT ignored, and so would have every program started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOGETHER = ("live", "guest")
 """Folders whose tests change the host, or need most of it: one after the other."""

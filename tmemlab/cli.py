@@ -1,48 +1,22 @@
 """The command line: parse, call, print.
 
-Commands live in ``commands/`` and are imported only when they are run, so that
-``tmemlab --help`` answers at once. Results go to stdout, everything else to stderr.
+Commands live in ``commands/`` and are imported only when they are run, so that ``tmemlab --help`` answers at once.
+Results go to stdout, everything else to stderr.
 """
 
-import importlib
 import sys
 from typing import Any
 
 import click
 
 from . import __version__
+from .commands.groups import Group
 from .errors import TmemlabError
 
-_COMMANDS = {
-    "collect": "Record a live kernel's swap traffic into a trace.",
-    "replay": "Replay a trace through policies and score each.",
-    "curve": "Show the hit rate of an LRU-ordered pool at every size.",
-    "validate": "Compare a replay with what the kernel did.",
-    "policies": "List the policies and show their rules.",
-    "datasets": "Inspect, verify, convert and share traces.",
-    "doctor": "Report what this host can record, what is missing and how to fix it.",
-}
+_FIRST = ("collect", "replay", "curve", "validate", "policies", "datasets", "doctor")
 
 
-class _LazyGroup(click.Group):
-    """A group whose commands are imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f".commands.{cmd_name}", __package__)
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, package=f"{__package__}.commands", first=_FIRST)
 @click.version_option(__version__, message="tmemlab %(version)s")
 def cli() -> None:
     """Record what a Linux host really swaps, replay it through every way there is to run the

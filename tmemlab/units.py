@@ -32,11 +32,9 @@ def parse_size(text: str) -> int:
     """Bytes from ``512M``, ``1.5GiB``, ``4096`` (powers of 1024); InvalidInputError otherwise."""
     match = _SIZE.fullmatch(text.strip())
     if not match:
-        raise InvalidInputError(f"{text!r} is not a size: write bytes or a number with K, M, G or T: 512M")
+        raise InvalidInputError(f"{shown(text)} is not a size: write bytes or a number with K, M, G or T: 512M")
     value: float = float(match[1]) * 1024.0 ** _SIZE_STEPS[match[2].upper()]
-    if value >= 2**63:
-        raise InvalidInputError(f"{text!r} is too large for a size")
-    return round(value)
+    return round(_finite(value, text, "a size: 8191P is the largest"))
 
 
 def parse_duration(text: str) -> float:
@@ -44,17 +42,30 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if not match:
         raise InvalidInputError(
-            f"{text!r} is not a duration: write a number with ns, us, ms, s, m, h or d, such as 60s"
+            f"{shown(text)} is not a duration: write a number with ns, us, ms, s, m, h or d, such as 60s"
         )
-    return float(match[1]) * _DURATION_SECONDS[match[2]]
+    seconds = float(match[1]) * _DURATION_SECONDS[match[2]]
+    return _finite(seconds * 1e9, text, "a duration: 106751d is the longest") / 1e9 if seconds >= 1e6 else seconds
 
 
 def parse_share(text: str) -> float:
     """A fraction of one from ``20%`` or ``0.2``."""
     match = _SHARE.fullmatch(text.strip())
     if not match:
-        raise InvalidInputError(f"{text!r} is not a share: write a percentage such as 20% or a fraction, 0.2")
-    return float(match[1]) / (100 if match[2] else 1)
+        raise InvalidInputError(f"{shown(text)} is not a share: write a percentage such as 20% or a fraction, 0.2")
+    return _finite(float(match[1]) / (100 if match[2] else 1), text, "a share")
+
+
+def shown(text: str) -> str:
+    """Text in quotes for an error, cut where it is long."""
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+
+
+def _finite(value: float, text: str, what: str) -> float:
+    """``value``, if it fits into 63 bits; InvalidInputError otherwise."""
+    if not value < 2**63:
+        raise InvalidInputError(f"{shown(text)} is too large for {what}")
+    return value
 
 
 def parse_size_or_share(text: str, whole: int) -> int:
@@ -91,6 +102,11 @@ def format_duration(seconds: float) -> str:
 def format_count(count: float) -> str:
     """A count with thousands separated: ``1,234,567``."""
     return f"{round(count):,}"
+
+
+def format_number(value: float | None) -> str:
+    """Four significant digits, thousands separated from a thousand on; ``-`` where it is undefined."""
+    return "-" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def format_share(share: float | None) -> str:

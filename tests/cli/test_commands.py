@@ -144,7 +144,7 @@ def test_policies_list_and_show() -> None:
         (["replay", "--ram", "plenty"], ["not a size"]),
         (["replay", "--storms", "-1"], ["-1"]),
         (["policies", "show", "zram"], ["zram.basic"]),
-        (["nonsense"], ["No such command"]),
+        (["nonsense"], ["there is no command 'nonsense'"]),
     ],
 )
 def test_a_wrong_argument_is_a_usage_error(trace: Path, arguments: list[str], words: list[str]) -> None:
@@ -166,8 +166,13 @@ def test_a_missing_or_damaged_trace_is_exit_5(command: str, tmp_path: Path) -> N
 
 def test_a_result_that_cannot_be_written_is_one_sentence(trace: Path) -> None:
     done = run("replay", trace, "-p", "bounds.none", "--storms", 0, "--json", "/nonexistent/r.json")
-    assert done.returncode == 1
-    assert done.stderr.startswith("tmemlab: cannot write /nonexistent/r.json")
+    assert done.returncode == 2
+    assert "there is no directory '/nonexistent'" in done.stderr
+    assert done.stdout == ""  # found out before any work
+    full = run("replay", trace, "-p", "bounds.none", "--storms", 0, "--json", "/dev/full")
+    assert full.returncode == 1
+    assert "bounds.none" in full.stdout  # the table is not lost
+    assert full.stderr.startswith("tmemlab: cannot write /dev/full (No space left on device)")
 
 
 def test_pool_and_ram_take_units_and_shares(trace: Path) -> None:

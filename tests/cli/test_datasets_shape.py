@@ -9,7 +9,7 @@ from tests.cli.test_datasets import damaged, run, trace
 __all__ = ["damaged", "trace"]
 
 
-def test_synth_sample_stats_and_diff(tmp_path):
+def test_synth_sample_stats_and_diff(tmp_path, monkeypatch):
     swap = ("--resident", "1M", "--storm", "at=400ms,size=512K,rate=100M", "--zero", "10%")
     done = run(
         "synth",
@@ -32,6 +32,7 @@ def test_synth_sample_stats_and_diff(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "stores that come back" in done.stdout
     assert json.loads(run("stats", tmp_path / "a", "--json").stdout)["schema"] == "tmemlab.stats/1"
+    monkeypatch.setenv("COLUMNS", "120")
     done = run("diff", tmp_path / "a", tmp_path / "s", "--interval", "10ms")
     assert (done.returncode, done.stderr) == (0, "")
     line = next(line for line in done.stdout.splitlines() if line.strip().startswith("stores_per_s"))
@@ -45,14 +46,14 @@ def test_synth_sample_stats_and_diff(tmp_path):
         (("synth", "{tmp}/o"), 2, "--pattern"),
         (("synth", "{tmp}/o", "-c", "x"), 2, "'x' is not a pattern"),
         (("synth", "{tmp}/o", "-c", "loop", "--events", "0"), 2, "--events"),
-        (("synth", "{tmp}/o", "-c", "loop", "--rate", "-1"), 2, "at up to 1e9 a second"),
+        (("synth", "{tmp}/o", "-c", "loop", "--rate", "-1"), 2, "give more than 0 and at most 1e+09"),
         (("synth", "{tmp}/o", "-c", "loop", "--resident", "1M", "--storm", "soon"), 2, "'soon' is not a storm"),
         (("synth", "{tmp}/o", "-c", "loop:pages=100", "--resident", "1G"), 2, "everything fits"),
         (("synth", "{trace}", "-c", "loop"), 2, "already exists"),
         (("sample", "{trace}", "{tmp}/o", "--share", "much"), 2, "'much' is not a share"),
-        (("sample", "{trace}", "{tmp}/o", "--share", "200%"), 2, "takes a share"),
+        (("sample", "{trace}", "{tmp}/o", "--share", "200%"), 2, "give more than 0% and at most 100%"),
         (("sample", "{tmp}/none", "{tmp}/o", "--share", "1%"), 5, "none is not a trace"),
-        (("stats", "{trace}", "--interval", "0s"), 2, "no time at all"),
+        (("stats", "{trace}", "--interval", "0s"), 2, "give at least 1 ns"),
         (("stats", "{tmp}/none"), 5, "none is not a trace"),
         (("diff", "{trace}"), 2, "Missing argument"),
         (("diff", "{trace}", "{tmp}/none"), 5, "none is not a trace"),

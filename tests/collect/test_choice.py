@@ -6,7 +6,7 @@ import pytest
 from tmemlab.collect.host.samples import SwapArea
 from tmemlab.collect.kernel.btf import KernelTypes
 from tmemlab.collect.recording.selection import Choice
-from tmemlab.commands.collect import _share
+from tmemlab.commands.numbers import Share
 from tmemlab.errors import InvalidInputError
 
 
@@ -56,9 +56,10 @@ def test_without_a_choice_the_programs_are_as_they_were() -> None:
 
 
 def test_shares() -> None:
-    assert _share("1/64") == 1 / 64
-    assert _share("0.5") == 0.5
-    assert _share("1") == 1
+    share = Share(2**-20, above=False)
+    assert share.convert("1/64", None, None) == 1 / 64
+    assert share.convert("0.5", None, None) == 0.5
+    assert share.convert("1", None, None) == 1
     for wrong in ("0", "2", "1/0", "x", "-1/4", "1/2/3", "nan", ""):
         with pytest.raises(click.BadParameter):
-            _share(wrong)
+            share.convert(wrong, None, None)

@@ -118,7 +118,7 @@ def test_the_page_of_commands_names_every_command_and_format():
 
     text = PAGE.with_name("datasets.md").read_text()
     named = set(re.findall(r"tmemlab datasets (\w+)", text))
-    assert named | {"recover"} == set(command.commands)
+    assert named | {"recover"} == set(command.list_commands(None))
     rows = re.findall(r"^\| `(\w+)` \| (yes|-) \| (yes|-) \|", text, re.MULTILINE)
     assert {name: (i == "yes", o == "yes") for name, i, o in rows} == {
         name: (bool(about.importer), bool(about.exporter)) for name, about in FORMATS.items()

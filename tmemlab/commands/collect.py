@@ -6,58 +6,35 @@ from typing import Any
 
 import click
 
-from ..errors import InvalidInputError
-from ..units import format_bytes, format_count, format_duration, format_share, parse_duration
-from .common import json_option, on_terminal, size, write_json
+from ..units import format_bytes, format_count, format_duration, format_share
+from .common import json_option, on_terminal, publish
+from .groups import CONTEXT
+from .numbers import Duration, Number, PowerOfTwo, Share, Size
 
 
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except InvalidInputError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _ring(text: str) -> int:
-    count: int = size(text)
-    if count < 1 << 16 or count > 1 << 30 or count & (count - 1):
-        raise click.BadParameter(f"{text!r} is not a power of two between 64K and 1G: 16M is the default")
-    return count
-
-
-def _share(text: str) -> float:
-    part, _, whole = text.partition("/")
-    try:
-        share = float(part) / float(whole or 1)
-    except (ValueError, ZeroDivisionError):
-        share = 0.0
-    if not 2**-20 <= share <= 1:
-        raise click.BadParameter(f"{text!r} is not a share of pages: 1/64 and 0.1 are")
-    return share
-
-
-@click.command("collect", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("collect", context_settings=CONTEXT)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--duration", type=_duration, metavar="TIME", help="Stop after this long, such as 60s or 10m.")
+@click.option("--duration", type=Duration(above=True), help="Stop after this long, such as 60s or 10m.")
 @click.option("--cgroup", metavar="PATH", help="Record only pages of this memory cgroup and those below it.")
 @click.option("--comm", metavar="NAME", help="Record only pages of processes that ps -o comm calls so.")
-@click.option("--sample", type=_share, metavar="SHARE",
+@click.option("--sample", type=Share(2**-20, above=False),
               help="Record this share of all pages, such as 1/64: a scale model of the host.")  # fmt: skip
-@click.option("--memory-limit", type=size, metavar="SIZE", help="Memory that COMMAND may use.")
-@click.option("--sample-rate", type=click.FloatRange(0.1, 100), default=10.0, show_default=True,
+@click.option("--memory-limit", type=Size(1 << 16), help="Memory that COMMAND may use.")
+@click.option("--sample-rate", type=Number(0.1, 100), default=10.0, show_default=True,
               help="Samples of the host's memory a second.")  # fmt: skip
-@click.option("--content-cpu", type=click.FloatRange(0, 0.9), default=0.05, show_default=True,
+@click.option("--content-cpu", type=Share(0, 0.9, above=False), default=0.05, show_default=True,
               help="Share of one CPU for learning how well pages compress; 0 for none.")  # fmt: skip
-@click.option("--ring", type=_ring, default="16M", show_default=True, metavar="SIZE",
+@click.option("--ring", type=PowerOfTwo(1 << 16, 1 << 30), default="16M", show_default=True,
               help="Kernel buffer for events on their way.")  # fmt: skip
-@click.option("--max-cpu", type=click.FloatRange(0.01, 1), metavar="SHARE",
+@click.option("--max-cpu", type=Share(0.01, above=False),
               help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
-@click.option("--max-size", type=size, metavar="SIZE", help="Stop when the recording takes so much of the disk.")
+@click.option("--max-size", type=Size(1 << 20), help="Stop when the recording takes so much of the disk.")
 @click.option("--counters-only", is_flag=True, help="Sample what anyone may read: no events, no root needed.")
 @click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
 @json_option
 def command(
+    *,
     out: Path,
     command: tuple[str, ...],
     duration: float | None,
@@ -108,10 +85,7 @@ def command(
     )
     if terminal:
         click.echo("\r\x1b[K", nl=False, err=True)
-    if json_file is not None:
-        write_json(_document(outcome), json_file)
-    if json_file != "-":
-        _print(outcome)
+    publish(_document(outcome), json_file, lambda: _print(outcome))
     if not outcome.manifest.certificate.complete:
         click.echo(f"tmemlab: the trace is not complete: {outcome.manifest.certificate.note}", err=True)
     if outcome.command is not None:

@@ -1,36 +1,71 @@
-"""What several commands share: JSON output, progress, and arguments with units."""
+"""What several commands share: JSON output, progress, traces as arguments, and conditions that fail a run."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import InvalidInputError, ThresholdExceededError, TmemlabError
-from ..units import parse_size
+from ..errors import ThresholdExceededError, TmemlabError
+
+
+class JsonTarget(click.ParamType):  # type: ignore[type-arg]
+    """Where a document goes: a file, or ``-`` for stdout. What cannot be written is refused before any work."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The target."""
+        if value in (None, "-"):
+            return value
+        path = Path(str(value))
+        if path.is_dir():
+            self.fail(
+                f"{str(path)!r} is a directory: put --json last to print on stdout", param, ctx
+            )
+        if not path.parent.is_dir():
+            self.fail(f"there is no directory {str(path.parent)!r}: make it, or name another file", param, ctx)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            self.fail(f"{str(path)!r} cannot be written: name another file", param, ctx)
+        return str(path)
+
+
+json_option: Callable[..., Any] = click.option(
+    "--json", "json_file", type=JsonTarget(), is_flag=False, flag_value="-", default=None, metavar="[FILE|-]",
+    help="Write the result as JSON to FILE; to stdout with -, or without FILE at the end.",
+)  # fmt: skip
 
 
 def write_json(document: dict[str, Any], target: str) -> None:
     """Write one JSON document to the file ``target``, or to stdout where it is ``-``."""
-    text = json.dumps(document, indent=2) + "\n"
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     if target == "-":
         click.echo(text, nl=False)
         return
     try:
         Path(target).write_text(text)
     except OSError as error:
-        raise TmemlabError(f"cannot write {target}: {error.strerror}") from None
+        raise TmemlabError(f"cannot write {target} ({error.strerror}): name another file with --json") from None
 
 
-def size(text: str) -> int:
-    """Option type: bytes from a size such as 512M; a usage error otherwise."""
-    try:
-        return parse_size(text)
-    except InvalidInputError as error:
-        raise click.BadParameter(str(error)) from None
+def publish(document: dict[str, Any], json_file: str | None, show: Callable[[], object]) -> None:
+    """Show a result to people and write it where ``--json`` says; stdout is for one of the two.
+
+    People are served first: a file that cannot be written loses nothing.
+    """
+    if json_file != "-":
+        show()
+    if json_file:
+        write_json(document, json_file)
+
+
+def report(json_file: str | None, sentence: str, schema: str, **facts: Any) -> None:
+    """Say what was done: one sentence for people, ``facts`` as JSON with its schema version."""
+    publish({"schema": f"tmemlab.{schema}/1", **facts}, json_file, lambda: click.echo(sentence))
 
 
 class TracePath(click.Path):
@@ -46,14 +81,18 @@ class TracePath(click.Path):
         return resolve(Path(str(super().convert(value, param, ctx))))
 
 
-json_option: Callable[..., Any] = click.option(
-    "--json", "json_file", metavar="FILE|-", help="Write the result as JSON to FILE, or to stdout with -."
-)
-
-
 def on_terminal() -> bool:
     """Whether progress can be shown: stderr is a terminal."""
     return sys.stderr.isatty()
+
+
+def status(what: str) -> Any:
+    """A context that shows a spinner and ``what`` while it lasts, on a terminal only; it is None elsewhere."""
+    if not on_terminal():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
 
 
 @contextmanager

@@ -5,54 +5,37 @@ from typing import Any
 
 import click
 
-from .common import TracePath, json_option, on_terminal, write_json
-
-
-def _share(text: str) -> float:
-    from ..errors import InvalidInputError
-    from ..units import parse_share
-
-    try:
-        share = parse_share(text)
-    except InvalidInputError as error:
-        raise click.BadParameter(str(error)) from None
-    if not 0 < share <= 1:
-        raise click.BadParameter("a sample is more than 0% and at most 100%")
-    return share
+from .common import TracePath, json_option, publish, status
+from .groups import CONTEXT
+from .numbers import Count, Share
 
 
 def _print(result: Any, sizes: list[int], recorded_ram: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from ..tables import Column, print_table, safe
     from ..units import format_bytes, format_share
 
-    console = Console(highlight=False)
     order = "least recently used page" if result.trace.manifest.kind == "access" else "oldest store"
     weight = "compressed bytes" if result.unit == "bytes" else "pages"
     followed = "" if result.sample == 1 else f", {100 * result.sample:g}% of the pages followed"
-    console.print(f"{result.trace.path}: the {order} leaves, sizes in {weight}{followed}\n", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for title in ("pool", "of RAM", "hit rate", *(["standard error"] if result.sample < 1 else [])):
-        table.add_column(title, justify="right")
-    table.add_column("")
+    click.echo(f"{safe(result.trace.path)}: the {order} leaves, sizes in {weight}{followed}\n")
+    sampled = result.sample < 1
+    rows = []
     for size in sizes:
         rate, error = result.hit_rate(size)
         share = format_share(size / recorded_ram) if recorded_ram else "-"
-        row = [format_bytes(size), share, f"{100 * rate:.2f}%"]
-        if result.sample < 1:
-            row.append(f"{100 * error:.2f}")
-        table.add_row(*row, "#" * round(40 * max(rate, 0)))
-    console.print(table)
+        row = [format_bytes(size), share, f"{100 * rate:.2f}%", *([f"{100 * error:.2f}"] if sampled else [])]
+        rows.append([*row, "#" * round(40 * max(rate, 0))])
+    titles = ("pool", "of RAM", "hit rate", *(["standard error"] if sampled else []))
+    print_table([*(Column(title, right=True) for title in titles), Column("", text=True)], rows)
 
 
-@click.command("curve", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("curve", context_settings=CONTEXT)
 @click.argument("trace", required=False, type=TracePath())
-@click.option("--sizes", type=click.IntRange(1, 100_000), default=20, show_default=True,
+@click.option("--sizes", type=Count(1, 100_000), default=20, show_default=True,
               help="Sizes in equal steps up to the one beyond which nothing is gained.")  # fmt: skip
 @click.option("--unit", type=click.Choice(["bytes", "pages"]), default="bytes", show_default=True,
               help="What a page takes of the pool: its compressed bytes, or a whole page.")  # fmt: skip
-@click.option("--sample", type=_share, default="100%", show_default=True, metavar="PCT",
+@click.option("--sample", type=Share(), default="100%", show_default=True, metavar="PCT",
               help="Share of the pages to follow; the error is given.")  # fmt: skip
 @click.option("--allow-lossy", is_flag=True, help="Use a trace that is known to lack events.")
 @json_option
@@ -69,20 +52,10 @@ def command(
     tmemlab curve /tmp/trace --sizes 100 --json curve.json
     tmemlab curve /tmp/large --sample 1%
     """
-    from contextlib import nullcontext
-
     from ..datasets.share.bundled import default_trace
     from ..replay.curve.curve import curve
 
-    status: Any = nullcontext()
-    if on_terminal():
-        from rich.console import Console
-
-        status = Console(stderr=True).status("measuring distances (the first run compiles)")
-    with status:
+    with status("measuring distances (the first run compiles)"):
         result = curve(trace or default_trace(), unit=unit, sample=sample, allow_lossy=allow_lossy)
     points = result.sizes(sizes)
-    if json_file:
-        write_json(result.as_json(points), json_file)
-    if json_file != "-":
-        _print(result, points, result.trace.manifest.ram_bytes)
+    publish(result.as_json(points), json_file, lambda: _print(result, points, result.trace.manifest.ram_bytes))

@@ -2,10 +2,11 @@
 
 import click
 
-from .common import json_option, write_json
+from .common import json_option, publish
+from .groups import CONTEXT
 
 
-@click.command("doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("doctor", context_settings=CONTEXT)
 @json_option
 def command(json_file: str | None) -> int:
     """Report what this host can record, what is missing, and the command that fixes it.
@@ -16,9 +17,8 @@ def command(json_file: str | None) -> int:
 
     findings = examine()
     code, sentence = verdict(findings)
-    if json_file is not None:
-        write_json(document(findings), json_file)
-    if json_file != "-":
+
+    def show() -> None:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             mark = "ok" if finding.ok else "MISSING" if finding.weight == REQUIRED else "-"
@@ -26,4 +26,6 @@ def command(json_file: str | None) -> int:
             if finding.fix:
                 click.echo(f"{'':8}{'':{width}}  fix: {finding.fix}")
         click.echo(sentence)
+
+    publish(document(findings), json_file, show)
     return code

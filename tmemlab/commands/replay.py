@@ -11,25 +11,26 @@ from .common import (
     json_option,
     parse_thresholds,
     progress,
-    size,
-    write_json,
+    publish,
 )
+from .groups import CONTEXT
+from .numbers import Count, Number, Share, Size
 
 
-@click.command("replay", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("replay", context_settings=CONTEXT)
 @click.argument("trace", required=False, type=TracePath())
 @click.option(
     "-p", "--policy", "policies", multiple=True, metavar="NAME|FILE.py[:key=value,...]",
     help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
 )  # fmt: skip
-@click.option("--ram", type=size, metavar="SIZE", help="RAM of the host to replay on. Default: as recorded.")
+@click.option("--ram", type=Size(1 << 20), help="RAM of the host to replay on. Default: as recorded.")
 @click.option("--pool", metavar="SIZE|PCT",
               help="Limit of every pool that has one, such as 512M, 20%, or a range, 5%..50%/5.")  # fmt: skip
-@click.option("--storms", type=click.IntRange(0, 100_000), default=100, show_default=True,
+@click.option("--storms", type=Count(0, 100_000), default=100, show_default=True,
               help="Memory storms that measure the OOM risk; 0 skips them.")  # fmt: skip
-@click.option("--storm-fraction", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True,
+@click.option("--storm-fraction", type=Share(), default=0.9, show_default=True,
               help="Share of RAM that a storm mlocks.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the storms' moments.")
+@click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
 @click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
 @click.option(
@@ -37,22 +38,23 @@ from .common import (
 )
 @click.option("--loop", type=click.Choice(["auto", "open", "closed"]), default="auto", show_default=True,
               help="closed: a resident set in front of the pool makes the stores and loads itself.")  # fmt: skip
-@click.option("--compression", type=click.FloatRange(1, 128), default=3.0, show_default=True,
+@click.option("--compression", type=Number(1, 128), default=3.0, show_default=True,
               help="How well the pages of an access trace compress, in a closed loop.")  # fmt: skip
-@click.option("--file-floor", type=size, default="0", metavar="SIZE",
+@click.option("--file-floor", type=Size(), default="0",
               help="Page cache that is never given up. Default: none.")  # fmt: skip
 @click.option(
     "--calls",
     metavar="PROFILE",
     help="Price the calls into the pool's owner by batch size: bare, xen-hypercall or kvm-vmexit.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Policies replayed at once. Default: all cores.")
+@click.option("--threads", type=Count(1, 1024), help="Policies replayed at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Replay a trace that is known to lack events.")
 @click.option("--out", metavar="FILE", help="Write a row a replay to FILE, .parquet, .csv or .json.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a report with charts to FILE.")
 @fail_if_option
 @json_option
 def command(
+    *,
     trace: Path | None,
     policies: tuple[str, ...],
     ram: int | None,
@@ -121,13 +123,10 @@ def command(
             compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
             plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
         )  # fmt: skip
-    if json_file:
-        write_json(result.as_json(), json_file)
+    publish(result.as_json(), json_file, lambda: print_comparison(result))
     if out:
         write_rows(result, out)
     if html_file:
         write_html(result, Path(html_file))
-    if json_file != "-":
-        print_comparison(result)
     for row in result.scores:
         check_thresholds(thresholds, row.as_json(), row.name)

@@ -10,16 +10,15 @@ from .common import (
     check_thresholds,
     fail_if_option,
     json_option,
-    on_terminal,
     parse_thresholds,
-    write_json,
+    publish,
+    status,
 )
+from .groups import CONTEXT
 
 
 def _print(result: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from ..tables import Column, print_table, safe
     from ..units import format_bytes, format_count, format_share
 
     def text(key: str, value: float | None) -> str:
@@ -29,44 +28,36 @@ def _print(result: Any) -> None:
             return format_share(value)
         return format_bytes(value) if "bytes" in key else format_count(value)
 
-    console = Console(highlight=False)
     settings = ", ".join(f"{key}={value}" for key, value in vars(result.policy).items())
-    console.print(f"{result.trace.path} against {result.policy.name} ({settings})\n", markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    for title in ("predicted", "kernel", "error", "of kernel's"):
-        table.add_column(title, justify="right")
+    click.echo(f"{safe(result.trace.path)} against {result.policy.name} ({settings})\n")
+    rows = []
     for key, truth in result.measured.items():
         error = result.error[key]
         share = "-" if error is None or not truth else f"{100 * error / truth:+.1f}%"
         if key == "hit_rate":
             share = "-" if error is None else f"{100 * error:+.2f} points"
         sign = "+" if error is not None and error > 0 else ""
-        table.add_row(
-            key.replace("_", " "),
-            text(key, result.predicted[key]),
-            text(key, truth),
-            sign + text(key, error),
-            share,
-        )
-    console.print(table)
+        predicted = text(key, result.predicted[key])
+        rows.append((key.replace("_", " "), predicted, text(key, truth), sign + text(key, error), share))
+    headings = [Column(title, right=True) for title in ("predicted", "kernel", "error", "of kernel's")]
+    print_table(["", *headings], rows)
     worker = "after the times among the settings"
     if result.worker_runs:
         worker = f"in the {format_count(result.worker_runs)} runs that the kernel gave it"
     if result.policy.follows_runs:
-        console.print(f"\nzswap's worker ran {worker}")
-    console.print(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
+        click.echo(f"\nzswap's worker ran {worker}")
+    click.echo(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
     if result.pool_error is not None:
         mean, rms = format_share(result.pool_error), format_share(result.pool_rms)
-        console.print(f"pool over time, of its mean: mean absolute error {mean}, root mean square {rms}")
+        click.echo(f"pool over time, of its mean: mean absolute error {mean}, root mean square {rms}")
     for kind, confusion in (("loads", result.confusion), ("stores", result.stores_confusion)):
-        console.print(f"{kind}, kernel's place -> replay's: " + "; ".join(
+        click.echo(f"{kind}, kernel's place -> replay's: " + "; ".join(
             f"{kernel} -> " + ", ".join(f"{place} {format_count(n)}" for place, n in row.items() if n)
             for kernel, row in confusion.items() if any(row.values())
-        ), soft_wrap=True)  # fmt: skip
+        ))  # fmt: skip
 
 
-@click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("validate", context_settings=CONTEXT)
 @click.argument("trace", type=TracePath())
 @click.option("-p", "--policy", metavar="NAME[:key=value,...]",
               help="Judge this policy instead of the recorded settings.")  # fmt: skip
@@ -84,25 +75,15 @@ def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ..
     tmemlab validate /tmp/trace --worker times
     tmemlab validate /tmp/trace --json -
     """
-    from contextlib import nullcontext
-
     from ..datasets.trace.manifest import Manifest
     from ..policies.catalogue import parse_policy
     from ..replay.inputs.recorded_settings import guesses_zram
     from ..replay.validate import validate
 
     thresholds = parse_thresholds(fail_if)
-    status: Any = nullcontext()
-    if on_terminal():
-        from rich.console import Console
-
-        status = Console(stderr=True).status("replaying under the recorded settings (the first run compiles)")
-    with status:
+    with status("replaying under the recorded settings (the first run compiles)"):
         result = validate(trace, parse_policy(policy) if policy else None, worker == "recorded")
-    if json_file:
-        write_json(result.as_json(), json_file)
-    if json_file != "-":
-        _print(result)
+    publish(result.as_json(), json_file, lambda: _print(result))
     if guesses_zram(Manifest.read(trace)):
         click.echo("which swap areas are zram was taken out of this trace: they are told by their sizes", err=True)
     check_thresholds(thresholds, result.as_json(), result.policy.name)

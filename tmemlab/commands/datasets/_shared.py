@@ -1,13 +1,14 @@
-"""What the commands under ``tmemlab datasets`` share: arguments, options and how results are printed."""
+"""What the commands under ``tmemlab datasets`` share: arguments, options and how results are told."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common import TracePath
+from ..common import TracePath, report
+from ..groups import CONTEXT
+from ..numbers import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,11 +16,24 @@ if TYPE_CHECKING:
     from ...datasets.trace.manifest import Manifest
     from ...datasets.trace.read import Trace
 
-
 TRACE = click.argument("trace", type=TracePath())
 OUT = click.argument("out", type=click.Path(path_type=Path))
 FILE = click.argument("file", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+INTERVAL = click.option(
+    "--interval", default="1s", type=Duration(1e-9), show_default=True, help="Rates are taken over this long."
+)
+CATALOGUE = click.option(
+    "--catalogue", type=click.Path(path_type=Path), help="Another catalogue than that of the package."
+)
+KEY = click.option(
+    "--key", "key_file", type=click.Path(path_type=Path),
+    help="Keep the key in this file (made where it does not exist): the same names become the same again.",
+)  # fmt: skip
+
+
+def dataset_command(name: str) -> "Callable[[Callable[..., Any]], click.Command]":
+    """Decorator: a command of this group."""
+    return click.command(name, context_settings=CONTEXT)
 
 
 def open_trace(path: Path, what: str = "reading") -> "Trace":
@@ -53,27 +67,14 @@ def event_bar(what: str) -> "Callable[[int, int], None]":
     return follow
 
 
-def print_json(value: Any) -> None:
-    """Print ``value`` on stdout."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def report(as_json: bool, sentence: str, schema: str, **facts: Any) -> None:
-    """Say what was done: one sentence for people, or ``facts`` as JSON with its schema version."""
-    if as_json:
-        print_json({"schema": f"tmemlab.{schema}/1", **facts})
-    else:
-        click.echo(sentence)
-
-
 def given(**options: Any) -> dict[str, Any]:
     """The options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def made(path: Path, manifest: "Manifest", schema: str, as_json: bool) -> None:
+def made(path: Path, manifest: "Manifest", schema: str, json_file: str | None) -> None:
     """Report a trace that was written to ``path``."""
     events, seconds = manifest.events.recorded, manifest.duration_ns / 1e9
     pages = manifest.files["pages.parquet"].rows
     sentence = f"{path}: {events:,} events on {pages:,} pages in {seconds:.3f} s"
-    report(as_json, sentence, schema, path=str(path), events=events, pages=pages, duration_s=seconds)
+    report(json_file, sentence, schema, path=str(path), events=events, pages=pages, duration_s=seconds)

@@ -1,0 +1,17 @@
+"""``tmemlab policies``: what policies there are, and how to write and check one's own; a file a command."""
+
+import click
+
+from ..groups import Group
+
+
+@click.group("policies", cls=Group, package=__name__, first=("list", "show", "new", "check"))
+def command() -> None:
+    """List the policies, show their rules, and write and check one's own.
+
+    \b
+    tmemlab policies list
+    tmemlab policies show zswap.v6_18
+    tmemlab policies new mine.second_chance
+    tmemlab policies check ./second_chance.py
+    """

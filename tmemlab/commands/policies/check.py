@@ -1,0 +1,58 @@
+"""``tmemlab policies check``."""
+
+from typing import Any
+
+import click
+
+from ..common import json_option, on_terminal, publish, status
+from ..groups import CONTEXT
+
+
+@click.command("check", context_settings=CONTEXT)
+@click.argument("policies", metavar="FILE.py|NAME...", nargs=-1, required=True)
+@json_option
+def command(policies: tuple[str, ...], json_file: str | None) -> None:
+    """Check that policies keep the rules; exit with 1 if one does not.
+
+    Each runs on small traces twice, as plain Python with every index, number and answer looked at, and
+    compiled. Both must agree to the last digit, no page may be in two places, and every parameter must run at
+    both ends of its range and move some result.
+    """
+    from ...errors import TmemlabError
+    from ...policies.catalogue import configure, select
+    from ...replay.conformance.check import check as run_suite
+
+    chosen = []
+    for text in policies:
+        kinds, settings = select(text)
+        for kind in kinds:
+            file = text.partition(".py")[0] + ".py" if ".py" in text else ""
+            chosen.append((configure(kind, settings, text), f"{file}::{kind.name}" if file else kind.name))
+    results = []
+    with status("checking (the first run compiles)") as shown:
+        for policy, source in chosen:
+
+            def on_step(step: str, name: str = policy.name) -> None:
+                if on_terminal():
+                    shown.update(f"{name}: {step}")
+
+            results.append(run_suite(policy, source, on_step))
+    document = {
+        "schema": "tmemlab.conformance/1",
+        "ok": all(result.ok for result in results),
+        "policies": [result.as_json() for result in results],
+    }
+    publish(document, json_file, lambda: _print(results))
+    for result in results:
+        if not result.ok:
+            broken = ", ".join(dict.fromkeys(f"{finding.rule!r}" for finding in result.findings))
+            raise TmemlabError(f"{result.name} breaks the rules {broken}")
+
+
+def _print(results: list[Any]) -> None:
+    for result in results:
+        click.echo(f"{result.name}  {result.replays} small replays")
+        for row in result.as_json()["rules"]:
+            click.echo(f"  {'ok  ' if row['ok'] else 'FAIL'}  {row['rule']}: {row['about']}")
+            for detail in row["details"]:
+                click.echo(f"        {detail}")

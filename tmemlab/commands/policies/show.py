@@ -1,0 +1,49 @@
+"""``tmemlab policies show``."""
+
+from typing import Any
+
+import click
+
+from ..common import json_option, publish
+from ..groups import CONTEXT
+
+
+@click.command("show", context_settings=CONTEXT)
+@click.argument("name", metavar="NAME|FILE.py")
+@json_option
+def command(name: str, json_file: str | None) -> None:
+    """Rules, parameters (unit, default, range, the kernel's name) and sources of policy NAME."""
+    from dataclasses import asdict
+
+    from ...errors import InvalidInputError
+    from ...policies.catalogue import select
+
+    found, _ = select(name)
+    if len(found) > 1:
+        raise InvalidInputError(f"{name} holds {', '.join(p.name for p in found)}: choose one as FILE::NAME")
+    policy = found[0]
+    document = {
+        "schema": "tmemlab.policy/1",
+        "name": policy.name,
+        "rules": policy.rules(),
+        "params": [asdict(param) for param in policy.params()],
+        "sources": list(policy.sources),
+    }
+    publish(document, json_file, lambda: _print(policy))
+
+
+def _print(policy: Any) -> None:
+    from ...tables import Column, print_table, print_text
+
+    click.echo(f"{policy.name}\n")
+    print_text(policy.rules())
+    params = policy.params()
+    if params:
+        click.echo()
+        print_table(
+            ["parameter", "default", "range", "unit", "kernel's name", Column("meaning", text=True)],
+            [(p.name, p.default, p.range_text(), p.unit, p.kernel, p.about) for p in params],
+        )
+    click.echo("\nsources")
+    for source in policy.sources:
+        print_text(source, indent="  ")
