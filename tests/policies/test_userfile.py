@@ -16,8 +16,13 @@ from tmemlab.policies.registry import built_in
 SOURCE = '''"""LRU, and the same again."""
 from dataclasses import dataclass
 from numba import njit
-from tmemlab.policies.interface import ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, param, register
-from tmemlab.policies.interface import oldest, push_tail, unlink, write_back
+from tmemlab.policies.interface import ACCEPT, KEEP, REJECT, LimitedPool, Registers, Table, hook, param
+from tmemlab.policies.interface import oldest, push_tail, register, unlink, write_back
+
+
+class Own(Registers):
+    evicted: int
+    ages = Table(8)
 
 
 @njit(cache=True)
@@ -27,11 +32,12 @@ def least_recent(w):
 
 @hook
 def store(w, page):
-    while w.host.pool_pages >= w.p[0]:
+    while w.host.pool_pages >= w.p.limit:
         victim = least_recent(w)
         if victim < 0:
             return REJECT
         write_back(w, victim, False)
+        w.own.evicted += 1
     push_tail(w, 0, page)
     return ACCEPT
 
@@ -45,17 +51,14 @@ def load(w, page):
 
 @register("FAMILY.lru")
 @dataclass(frozen=True)
-class Mine(Policy):
+class Mine(LimitedPool):
     """Least recently used."""
 
-    max_pool_percent: float = param(20.0, "pool limit", low=0, high=100)
     max_pool_pages: int = param(0, "pool limit in pages", low=0)
     takes_accesses = True
+    own = Own
     store = store
     load = load
-
-    def numbers(self, ram_pages):
-        return (limit_pages(self, ram_pages),)
 
 
 @register("FAMILY.again")
@@ -64,25 +67,36 @@ class Again(Mine):
     """The same."""
 '''
 
+DERIVED = "    load = load\n\n    def derived(self, ram_pages):\n        return {'spare': 7}\n"
+
 BROKEN = [
-    ("a line that is no Python", "while w", "while w w", 15, "invalid syntax"),
+    ("a line that is no Python", "while w", "while w w", 20, "invalid syntax"),
     ("an import that fails", "import njit", "import njitt", 3, "ImportError"),
     ("something that raises", '"""LRU, and the same again."""', "1 / 0", 1, "ZeroDivisionError"),
-    ("a field that no record has", "w.host.pool_pages", "w.host.pool_size", 15, "pool_size"),
-    ("an array that a World lacks", "w.p[0]", "w.q[0]", 15, "'q'"),
-    ("a function that is not there", "victim = least_recent", "victim = lru", 13, "lru"),
+    ("a field that no record has", "w.host.pool_pages", "w.host.pool_size", 20, "pool_size"),
+    ("an array that a World lacks", "w.p.limit", "w.q.limit", 20, "'q' of type World"),
+    ("a number that is misspelt", "w.p.limit", "w.p.limits", 20,
+     "w.p has no number 'limits': it has max_pool_percent, max_pool_pages, limit"),
+    ("a register that is misspelt", "w.own.evicted", "w.own.evictd", 25,
+     "w.own has no register 'evictd': it has evicted, ages"),
+    ("a number that is written", "w.own.evicted += 1", "w.p.limit = 1", None, "w.p.limit is for reading"),
+    ("a register of a kind that is none", "evicted: int", "evicted: str", None, "neither int nor float"),
+    ("a number under a parameter's name", "    load = load\n", DERIVED.replace("spare", "max_pool_pages"), None,
+     "max_pool_pages is a parameter already"),
+    ("a function that is not there", "victim = least_recent", "victim = lru", 18, "lru"),
     ("an argument that is missing", "push_tail(w, 0, page)\n    return ACC", "push_tail(w, page)\n    return ACC",
-     20, "argument"),
+     26, "argument"),
     ("an answer that is no number", "return REJECT", 'return "no"', None, "int64"),
-    ("what cannot be compiled", "victim = least_recent(w)", 'victim = open("x")', 16, "open"),
-    ("a name of this package", "FAMILY.lru", "zswap.v6_18", 31, "zswap.v6_18: choose another"),
+    ("what cannot be compiled", "victim = least_recent(w)", 'victim = open("x")', 21, "open"),
+    ("a name of this package", "FAMILY.lru", "zswap.v6_18", 37, "zswap.v6_18: choose another"),
     ("a name without a family", "FAMILY.lru", "lru", None, "family.name"),
     ("a class that is no dataclass", '@register("FAMILY.lru")\n@dataclass(frozen=True)', '@register("FAMILY.lru")',
      None, "dataclass"),
     ("a parameter without a description", 'param(0, "pool limit in pages", low=0)', "0", None, "max_pool_pages"),
     ("a function that is no hook", "@hook\ndef load", "def load", None, "load is not a hook"),
     ("a policy without a store", "    store = store\n", "", None, "store is missing"),
-    ("numbers that raise", "limit_pages(self, ram_pages)", "limit_pages(self, ram)", 43, "NameError"),
+    ("numbers that raise", "    load = load\n", DERIVED.replace("7", "ram"), 49, "NameError"),
+    ("a number that is none", "    load = load\n", DERIVED.replace("7", "'7'"), None, "the number spare is '7'"),
     ("no policy", SOURCE, "x = 1\n", None, "registers no policy"),
 ]  # fmt: skip
 
@@ -127,7 +141,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
 
 def test_two_files_cannot_share_a_name(tmp_path: Path) -> None:
     parse_policies(str(write(tmp_path / "one.py", "shared")))
-    with pytest.raises(InvalidInputError, match=r"two\.py:31: two policies are called shared\.lru"):
+    with pytest.raises(InvalidInputError, match=r"two\.py:37: two policies are called shared\.lru"):
         parse_policies(str(write(tmp_path / "two.py", "shared")))
     assert [p.name for p in parse_policies(f"{tmp_path}/one.py::shared.lru")] == ["shared.lru"]
 
@@ -161,14 +175,15 @@ def test_compiled_hooks_are_found_again_by_the_next_process(tmp_path: Path) -> N
     path = write(tmp_path / "mine.py", "cached")
     program = (
         "from tmemlab.policies.catalogue import parse_policies\n"
-        f"kind = type(parse_policies({str(path)!r})[0])\n"
-        "print(sum(kind.store.native.stats.cache_hits.values()))"
+        f"policy = parse_policies({str(path)!r})[0]\n"
+        "print([hook.native.from_cache for hook in policy.hooks()])"
     )
     hits = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
         for _ in range(2)
     ]
-    assert hits == ["0", "1"]
+    assert hits[0].startswith("[False, False")
+    assert hits[1] == str([True] * 4)
 
 
 def test_whatever_is_compiled_is_kept_where_the_user_may_write() -> None:

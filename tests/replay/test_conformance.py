@@ -24,16 +24,17 @@ GUIDE = "".join(re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTA
 
 PLANTED = [
     ("a register that does not exist", "    push_tail(w, 0, page)\n    return ACC",
-     "    w.own[16] = 1\n    push_tail(w, 0, page)\n    return ACC", "runs", "w.own[16]: there are 16"),
+     "    w.own.ages[8] = 1\n    push_tail(w, 0, page)\n    return ACC", "runs", "w.own.ages[8]: there are 8"),
     ("a page below zero", "        if victim < 0:\n            return REJECT\n", "        w.pages[-1].mark = 1\n",
      "runs", "w.pages[-1]"),
     ("a mark of more than a byte", "    push_tail(w, 0, page)\n    return ACC",
      "    w.pages[page].mark = w.host.now\n    push_tail(w, 0, page)\n    return ACC", "runs", "OverflowError"),
     ("a division by zero", "    push_tail(w, 0, page)\n    return ACC",
-     "    w.own[0] = 1 // w.own[1]\n    push_tail(w, 0, page)\n    return ACC", "runs", "ZeroDivisionError"),
+     "    w.own.evicted = 1 // w.own.ages[1]\n    push_tail(w, 0, page)\n    return ACC",
+     "runs", "ZeroDivisionError"),
     ("an answer that means nothing", "return ACCEPT", "return 17", "answers", "17"),
     ("a loop without an end", "    push_tail(w, 0, page)\n    return ACC",
-     "    while w.host.pool_pages >= 0:\n        w.own[0] += 1\n    return ACC", "ends", "mine.py:2"),
+     "    while w.host.pool_pages >= 0:\n        w.own.evicted += 1\n    return ACC", "ends", "mine.py:2"),
     ("a page on a list twice", "    push_tail(w, 0, page)\n    return KEEP",
      "    push_tail(w, 0, page)\n    push_tail(w, 1, page)\n    return KEEP", "lists", "do not point at"),
     ("a page kept on a list that was not taken", "            return REJECT\n",
@@ -43,11 +44,13 @@ PLANTED = [
      "pool", "clen"),
     ("a place written by hand", "    unlink(w, page)\n", "    w.pages[page].place = 3\n    unlink(w, page)\n",
      "places", "pool holds"),
-    ("a timer in the past", "@register(\"FAMILY.lru\")\n@dataclass(frozen=True)\nclass Mine(Policy):",
+    ("a timer in the past", "@register(\"FAMILY.lru\")\n@dataclass(frozen=True)\nclass Mine(LimitedPool):",
      "@hook\ndef wake(w, page):\n    return 0\n\n\n@register(\"FAMILY.lru\")\n@dataclass(frozen=True)\n"
-     "class Mine(Policy):\n    wake = wake\n    def first_wake(self):\n        return 5\n", "timer", "has passed"),
+     "class Mine(LimitedPool):\n    wake = wake\n    def first_wake(self):\n        return 5\n",
+     "timer", "has passed"),
     ("a number that wraps around when compiled", "    unlink(w, page)\n",
-     "    w.own[0] = 1\n    for _ in range(80):\n        w.own[0] = (w.own[0] * 3) // 2 + (1 << 40)\n"
+     "    w.own.evicted = 1\n    for _ in range(80):\n"
+     "        w.own.evicted = (w.own.evicted * 3) // 2 + (1 << 40)\n"
      "    unlink(w, page)\n", "runs", "OverflowError"),
     ("a parameter that nothing reads", 'param(0, "pool limit in pages", low=0)',
      'param(0, "pool limit in pages", low=0)\n    idle: int = param(3, "nothing", low=0, high=9)',
@@ -85,8 +88,9 @@ def test_what_is_planted_is_found(
     family = "planted" + "".join(re.findall("[a-z]", request.node.callspec.id))
     source = source.replace(old, new).replace("FAMILY", family)
     if "every" in new:
-        source = source.replace("    unlink(w, page)\n", "    w.own[0] = 5 // int(w.p[1])\n    unlink(w, page)\n")
-        source = source.replace("(limit_pages(self, ram_pages),)", "(limit_pages(self, ram_pages), self.every)")
+        source = source.replace(
+            "    unlink(w, page)\n", "    w.own.evicted = 5 // w.p.every\n    unlink(w, page)\n"
+        )
     (tmp_path / "mine.py").write_text(source)
     found = suite(tmp_path / "mine.py").findings
     assert rule in {finding.rule for finding in found}

@@ -2,24 +2,30 @@
 
 zbud and z3fold keep their pages in an order of their own: an object that is added makes its page the newest,
 and what is evicted is a page [Linux 6.1 mm/zbud.c:zbud_alloc, zbud_reclaim_page; mm/z3fold.c]. Here the
-objects of a page are neighbours on list 0. A policy that uses this has ``own[LAST] = page + 1`` set by its
-store, calls ``settle`` before its next decision, and keeps registers from ``SLOTS`` on free for it.
+objects of a page are neighbours on list 0. A policy that uses this has the registers of :class:`Own`, calls
+``added`` in its store and ``settle`` before its next decision.
 """
 
 from typing import Any
 
 from ..compiled import njit
-from .interface import POOL, oldest, push_tail, unlink, write_back
+from .interface import POOL, Registers, Table, oldest, push_tail, unlink, write_back
 
-LAST = 15
-SLOTS = 16
-"""First register of the members of each frame, three a frame, page + 1."""
 _MOST = 3
+"""Objects in a page of the allocator at most."""
 
 
-def registers(total_pages: int) -> int:
-    """How many registers the order of frames takes, those below SLOTS included."""
-    return SLOTS + _MOST * total_pages
+class Own(Registers):
+    """Registers."""
+
+    last_stored: int  # page + 1; 0: it has its place
+    members = Table(per_page=_MOST)  # of each frame, page + 1
+
+
+@njit(cache=True)
+def added(w: Any, page: int) -> None:
+    """The page was stored; which frame it gets is seen later."""
+    w.own.last_stored = page + 1
 
 
 @njit(cache=True)
@@ -28,23 +34,23 @@ def settle(w: Any) -> None:
 
     Where the engine has put a page is known only after the store, so this runs before the next decision.
     """
-    own = w.own
-    page = own[LAST] - 1
-    own[LAST] = 0
+    page = w.own.last_stored - 1
+    w.own.last_stored = 0
     if page < 0 or w.pages[page].place != POOL:
         return
     frame = w.frames[page]
-    first = SLOTS + _MOST * frame
+    members = w.own.members
+    first = _MOST * frame
     room = first
     for slot in range(first, first + _MOST):
-        mate = own[slot] - 1
+        mate = members[slot] - 1
         if mate >= 0 and mate != page and w.pages[mate].place == POOL and w.frames[mate] == frame:
             unlink(w, mate)
             push_tail(w, 0, mate)
         else:
-            own[slot] = 0
+            members[slot] = 0
             room = slot
-    own[room] = page + 1
+    members[room] = page + 1
     unlink(w, page)
     push_tail(w, 0, page)
 

@@ -18,20 +18,20 @@ frozen dataclass of parameters and four compiled hooks, each ``hook(w, page) -> 
     RAM were given back. A policy that is not connected to the VM leaves this out.
 
 ``w`` is a :class:`.World`: ``w.host`` and ``w.pages[i]`` have the fields of :data:`.HOST` and :data:`.PAGE`,
-``w.p`` the policy's parameters in the order that :meth:`Policy.numbers` gives them, ``w.own`` its
-registers (int64, zero at the start).
+``w.p`` the policy's parameters under their names and what :meth:`Policy.derived` makes of them, ``w.own`` the
+registers that the policy names (:class:`.Registers`), zero at the start.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
-
-import numba as nb
-from numba import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self, TypeVar
 
 from ..errors import InvalidInputError
+from ..units import PAGE_SIZE
 from ..world.allocators.tables import Allocator
+from ..world.hooks import HOOK_TYPE, BoundHook, Hook, hook, nameless_hook
+from ..world.layout import Layout, Registers, Table
 from ..world.mechanics import (
     disk_write,
     enlist,
@@ -51,6 +51,7 @@ from ..world.mechanics import (
     unlink,
     write_back,
 )
+from ..world.named import WORLD
 from ..world.records import (
     ABSENT,
     ACCEPT,
@@ -74,109 +75,47 @@ from ..world.records import (
     ZERO,
     ZSPAGE,
 )
-from ..world.view import WORLD, World
+from ..world.view import World
+from .parameters import Param, param
 
 __all__ = [
-    "ABSENT", "ACCEPT", "ASKED", "BYPASS", "DISK", "DROP", "HOOK_SIGNATURE", "HOOK_TYPE", "HOST", "KEEP", "LISTS",
-    "NEVER", "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE",
-    "RESIDENT", "WORLD", "ZERO", "ZSPAGE", "Allocator", "Hook", "Param", "Policy", "World", "disk_write",
-    "enlist", "enter_pool", "entries_within", "free_pages", "has_more_than", "hook", "ignores_pressure", "is_on",
-    "leave_pool", "limit_pages", "load_drops", "load_keeps", "never_wakes", "oldest", "param", "pull_back",
-    "push_head", "push_tail", "register", "sentinel", "splice", "swap_to_store", "unlink", "write_back",
+    "ABSENT", "ACCEPT", "ASKED", "BYPASS", "DISK", "DROP", "HOOK_TYPE", "HOST", "KEEP", "LISTS", "NEVER",
+    "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE", "RESIDENT",
+    "WORLD", "ZERO", "ZSPAGE", "Allocator", "BoundHook", "Hook", "Layout", "LimitedPool", "Param",
+    "PercentPool", "Policy",
+    "Registers", "Table", "World", "disk_write", "enlist", "enter_pool", "entries_within", "free_pages",
+    "has_more_than", "hook", "ignores_pressure", "is_on", "leave_pool", "load_drops", "load_keeps", "never_wakes",
+    "oldest", "param", "pull_back", "push_head", "push_tail", "register", "sentinel", "splice", "swap_to_store",
+    "unlink", "write_back",
 ]  # fmt: skip
 
-
-HOOK_SIGNATURE = types.int64(WORLD, types.int64)
-HOOK_TYPE = types.FunctionType(HOOK_SIGNATURE)
 
 P = TypeVar("P", bound="type[Policy]")
 
 
-class Hook:
-    """A policy hook: compiled, with the one signature that the engine calls, when it is first needed.
-
-    ``function`` is the plain Python function, for reading and for calling with a World of NumPy records.
-    """
-
-    def __init__(self, function: Callable[[Any, int], int]) -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-        self._native: Any = None
-
-    @property
-    def native(self) -> Any:
-        """The compiled function; what the engine takes as a function pointer."""
-        if self._native is None:
-            self._native = nb.njit(HOOK_SIGNATURE, cache=True)(self.function)
-        return self._native
-
-
-def hook(function: Callable[[Any, int], int]) -> Hook:
-    """Decorator: make a function ``(w, page) -> int`` a policy hook."""
-    return Hook(function)
-
-
-@hook
+@nameless_hook
 def load_drops(w: Any, page: int) -> int:
     """Exclusive loads: the pool's copy goes when it is read."""
     return DROP
 
 
-@hook
+@nameless_hook
 def load_keeps(w: Any, page: int) -> int:
     """Non-exclusive loads: the copy stays until the page is stored again or invalidated."""
     return KEEP
 
 
-@hook
+@nameless_hook
 def never_wakes(w: Any, page: int) -> int:
     """No timer and no worker."""
     w.host.wake = NEVER
     return 0
 
 
-@hook
+@nameless_hook
 def ignores_pressure(w: Any, need: int) -> int:
     """Not connected to the VM: gives nothing back."""
     return 0
-
-
-@dataclass(frozen=True)
-class Param:
-    """What is known about one parameter; the value itself is a field of the policy."""
-
-    name: str
-    default: Any
-    unit: str
-    low: float | None
-    high: float | None
-    choices: tuple[str, ...]
-    kernel: str
-    """The kernel's name for it, empty where the kernel has none."""
-    about: str
-
-    def range_text(self) -> str:
-        """``0 to 100``, ``on, off``, ``0 or more``."""
-        if self.choices:
-            return ", ".join(self.choices)
-        if self.high is None:
-            return "" if self.low is None else f"{self.low:g} or more"
-        return f"{self.low:g} to {self.high:g}"
-
-
-def param(
-    default: Any,
-    about: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    kernel: str = "",
-) -> Any:
-    """A dataclass field that describes itself."""
-    described = {"about": about, "unit": unit, "low": low, "high": high, "choices": choices, "kernel": kernel}
-    return field(default=default, metadata=described)
 
 
 @dataclass(frozen=True)
@@ -207,8 +146,17 @@ class Policy:
     wake: ClassVar[Hook] = never_wakes
     pressure: ClassVar[Hook] = ignores_pressure
 
-    def hooks(self) -> tuple[Hook, Hook, Hook, Hook]:
-        """Store, load, wake, pressure: what the engine calls. Parameters may choose among hooks."""
+    own: ClassVar[type[Registers]] = Registers
+    """The registers that the hooks read and write as ``w.own``."""
+
+    def hooks(self) -> tuple[BoundHook, BoundHook, BoundHook, BoundHook]:
+        """Store, load, wake, pressure: what the engine calls."""
+        layout = self.layout()
+        store, load, wake, pressure = (BoundHook(hook, layout) for hook in self.chosen_hooks())
+        return store, load, wake, pressure
+
+    def chosen_hooks(self) -> tuple[Hook, Hook, Hook, Hook]:
+        """The four hooks, where parameters decide."""
         kind = type(self)
         return kind.store, kind.load, kind.wake, kind.pressure
 
@@ -216,13 +164,28 @@ class Policy:
         """``ghosts``, where parameters decide."""
         return self.ghosts
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The values that the hooks read as ``w.p``, in the order in which they index it."""
-        raise NotImplementedError
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """What the hooks read beside the parameters, by name: limits in pages, times in ns; int or float."""
+        return {}
 
-    def registers(self, total_pages: int) -> int:
-        """How many int64 registers (``w.own``) the hooks use; ``total_pages`` is the length of ``w.pages``."""
-        return 16
+    def numbers(self, ram_pages: int) -> dict[str, float]:
+        """All that the hooks read as ``w.p``, by name.
+
+        Every parameter is there. ``on`` is 1 and ``off`` 0; any other choice is its place among the choices.
+        """
+        values = {about.name: about.number(getattr(self, about.name)) for about in self.params()}
+        derived = self.derived(ram_pages)
+        if values.keys() & derived.keys():
+            raise InvalidInputError(f"{self.name}: {min(values.keys() & derived.keys())} is a parameter already")
+        return {**values, **derived}
+
+    def registers(self) -> type[Registers]:
+        """``own``, where parameters decide."""
+        return self.own
+
+    def layout(self) -> Layout:
+        """The names of ``w.p`` and ``w.own``, and where they lie."""
+        return Layout.of(self.numbers(1 << 20), self.registers())
 
     def first_wake(self) -> int:
         """When, in ns, the timer first fires; :data:`NEVER` for none."""
@@ -287,12 +250,36 @@ class Policy:
                 )
 
 
-def limit_pages(policy: Any, ram_pages: int) -> float:
-    """The pool limit in pages, of a policy with ``max_pool_percent`` and ``max_pool_pages``.
+@dataclass(frozen=True)
+class PercentPool(Policy):
+    """A policy whose pool has a limit, a share of RAM; hooks read it as ``w.p.limit``, in pages."""
 
-    The percentage rounds down, as in zswap_max_pages() [Linux 6.18 mm/zswap.c].
-    """
-    return float(policy.max_pool_pages or ram_pages * policy.max_pool_percent // 100)
+    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
+
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The limit, rounded down as in zswap_max_pages() [Linux 6.18 mm/zswap.c]."""
+        return {"limit": int(ram_pages * self.max_pool_percent // 100)}
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
+        """The same with the share that makes the limit ``pool_bytes``."""
+        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)
+
+
+@dataclass(frozen=True)
+class LimitedPool(PercentPool):
+    """The same, whose limit can be given in pages as well."""
+
+    max_pool_pages: int = param(
+        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
+    )
+
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The limit, in pages if it is given so."""
+        return {"limit": self.max_pool_pages} if self.max_pool_pages else super().derived(ram_pages)
+
+    def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
+        """The same, limited to ``pool_bytes``."""
+        return replace(self, max_pool_pages=pool_bytes // PAGE_SIZE)
 
 
 REGISTRY: dict[str, type[Policy]] = {}

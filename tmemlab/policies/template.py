@@ -8,28 +8,24 @@ from .userfile import NAME
 
 _TEXT = '''"""What this policy does, in one line."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tmemlab.policies.interface import (
-    ACCEPT, KEEP, REJECT, Policy, hook, limit_pages, oldest, param, push_tail, register, unlink, write_back,
+    ACCEPT, KEEP, REJECT, LimitedPool, hook, oldest, param, push_tail, register, unlink, write_back,
 )  # fmt: skip
-
-LIMIT, BATCH = range(2)  # where numbers() puts them in w.p
-
 
 @hook
 def store(w: Any, page: int) -> int:
     """A page is swapped out. Over the limit the oldest ones make room, a batch at a time."""
-    if w.host.pool_pages >= w.p[LIMIT]:
+    if w.host.pool_pages >= w.p.limit:
         w.host.limit_hits += 1
-        for _ in range(int(w.p[BATCH])):
+        for _ in range(w.p.batch):
             victim = oldest(w, 0)
             if victim < 0:
                 return REJECT  # nothing to give up: this page goes to disk instead
             write_back(w, victim, False)
-    if w.host.pool_pages >= w.p[LIMIT]:
+    if w.host.pool_pages >= w.p.limit:
         return REJECT
     push_tail(w, 0, page)
     return ACCEPT
@@ -57,11 +53,10 @@ def pressure(w: Any, need: int) -> int:
 
 @register("{name}")
 @dataclass(frozen=True)
-class {class_name}(Policy):
+class {class_name}(LimitedPool):
     """What this policy does, in full sentences: ``tmemlab policies show`` prints them."""
 
-    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(0, "pool limit in pages, instead of the percentage; 0 = unset", low=0)
+    # LimitedPool has max_pool_percent and max_pool_pages; hooks read what follows from them as w.p.limit.
     batch: int = param(8, "pages written back at once when the pool is full", unit="pages", low=1, high=512)
 
     sources = ("where its rules come from",)
@@ -69,14 +64,6 @@ class {class_name}(Policy):
     store = store
     load = load
     pressure = pressure
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """What the hooks read as w.p."""
-        return limit_pages(self, ram_pages), float(self.batch)
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "{class_name}":
-        """The same, limited to --pool."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)
 '''
 
 

@@ -24,6 +24,7 @@ NAME = re.compile(r"[a-z]+\.[a-z0-9_]+")
 HOOKS = ("store", "load", "wake", "pressure")
 
 _LINE = re.compile(r'File "([^"]+)", line (\d+)')
+_LAYOUT = re.compile(r"(?<=World|w\.own)\([0-9a-f]{12}\)|(?<=w\.p)\([0-9a-f]{12}\)")
 _LOADED: dict[Path, tuple[int, list[type[Policy]]]] = {}
 _NOISE = ("Failed in nopython mode", "Invalid use of", "During: ", "Unknown attribute")
 
@@ -99,6 +100,7 @@ def _compile_error(path: Path, error: NumbaError, hook: Hook | None) -> InvalidI
     reasons = [s for s in said if s and not s.startswith(_NOISE) and not s.startswith(("File ", "[", "<source"))]
     unknown = [s for s in said if s.startswith("Unknown attribute")]
     reason = (unknown or reasons or ["it cannot be compiled"])[0].rstrip(".:")
+    reason = _LAYOUT.sub("", reason)
     name = f"{hook.function.__name__} " if hook else ""
     return InvalidInputError(f"{path}:{line}: {name}cannot be compiled: {reason}")
 
@@ -123,13 +125,19 @@ def _examine(path: Path, cls: type[Policy], module: ModuleType) -> None:
     plain = [field.name for field in fields(cls) if "about" not in field.metadata]
     if plain:
         raise InvalidInputError(f"{where}: {plain[0]} is not described: make it with param(default, 'about')")
+    try:
+        policy = cls()
+        layout = policy.layout()
+        layout.numbers_array(policy.numbers(1 << 20))
+    except Exception as error:
+        raise _at_line(path, error) from None
     for name in HOOKS:
         hook: Any = getattr(cls, name, None)
         if not isinstance(hook, Hook):
             what = "is not a hook: put @hook before the function" if hook else "is missing: every policy has one"
             raise InvalidInputError(f"{where}: {name} {what}")
         try:
-            _ = hook.native
+            hook.native(layout)
         except NumbaError as error:
             raise _compile_error(path, error, hook) from None
         except KeyError as error:  # how Numba says that a record lacks a field
@@ -142,7 +150,3 @@ def _examine(path: Path, cls: type[Policy], module: ModuleType) -> None:
             named = re.search(r"'(\w+)'", str(error))
             line = _line_of(path, named[1] if named else name, hook)
             raise InvalidInputError(f"{path}:{line}: {name} cannot be compiled: {error}") from None
-    try:
-        _ = [float(number) for number in cls().numbers(1 << 20)]
-    except Exception as error:
-        raise _at_line(path, error) from None

@@ -1,26 +1,29 @@
 """The victim orders as a parameter: which page a policy gives up when it has decided to give up one.
 
-A policy with ``order: str = victims.order_param()`` puts :func:`numbers` at the beginning of its own, behind its
-limit in pages, and calls :func:`arrive`, :func:`evict`, :func:`insert` and :func:`touch` from its hooks. Its own
-numbers begin at :data:`FIRST_OWN`. Lists and registers belong to the order; :mod:`.order.shared` says what each
-step does.
+A policy with ``order: str = victims.order_param()`` puts :func:`numbers` among its own, has the registers that
+:func:`registers` says, and calls :func:`arrive`, :func:`evict`, :func:`insert` and :func:`touch` from its hooks.
+Lists and registers belong to the order; :mod:`.order.shared` says what each step does.
 """
 
 from typing import Any
 
 from ..compiled import njit
-from .interface import REGISTRY, Policy, param
+from .interface import REGISTRY, Policy, Registers, Table, param
 from .order import arc, clock, fifo, lfu, lirs, lru, s3fifo, sieve, twoq
-from .order.shared import Order
 
 ORDERS = ("fifo", "lru", "clock", "sieve", "s3fifo", "twoq", "arc", "lirs", "lfu")
 FIFO, LRU, CLOCK, SIEVE, S3FIFO, TWOQ, ARC, LIRS, LFU = range(len(ORDERS))
 MODULES = (fifo, lru, clock, sieve, s3fifo, twoq, arc, lirs, lfu)
 """The modules of the orders, in the same sequence."""
 
-WHICH = 4
-FIRST_OWN = 5
-"""Index of the first number that is the policy's own; before it the limit, three of the order, and which it is."""
+
+class Own(arc.Own, lfu.Own, lirs.Own, s3fifo.Own):
+    """The registers of all orders, of which each uses its own."""
+
+
+class _OwnWithoutStack(Own):
+    up = Table()  # two registers a page, which LIRS alone needs
+    down = Table()
 
 
 def order_param(default: str = "fifo") -> Any:
@@ -32,16 +35,17 @@ def _kind(order: str) -> Policy:
     return REGISTRY[f"order.{order}"]()
 
 
-def numbers(order: str) -> tuple[float, ...]:
-    """What follows the limit in ``w.p``: three numbers of the order, then which it is."""
-    kind = _kind(order)
-    own = [float(number) for number in kind.own_numbers()] if isinstance(kind, Order) else []
-    return (*own, *[0.0] * (WHICH - 1 - len(own)), float(ORDERS.index(order)))
+def numbers() -> dict[str, float]:
+    """What the orders read, at their defaults, without what they share."""
+    found: dict[str, float] = {}
+    for order in ORDERS:
+        found |= _kind(order).numbers(0)
+    return {name: value for name, value in found.items() if name not in _kind("lru").numbers(0)}
 
 
-def registers(order: str, total_pages: int) -> int:
-    """Registers that the order uses."""
-    return _kind(order).registers(total_pages)
+def registers(order: str) -> type[Registers]:
+    """Registers of a policy with this order."""
+    return Own if order == "lirs" else _OwnWithoutStack
 
 
 def ghosts(order: str) -> tuple[int, ...]:
@@ -52,7 +56,7 @@ def ghosts(order: str) -> tuple[int, ...]:
 @njit(cache=True)
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Before room is made for ``page``: what the order remembers of it."""
-    which = w.p[WHICH]
+    which = w.p.order
     if which == S3FIFO:
         return s3fifo.arrive(w, page, compressed)
     if which == TWOQ:
@@ -67,7 +71,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
 @njit(cache=True)
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """Write one page back; false when there is none."""
-    which = w.p[WHICH]
+    which = w.p.order
     if which == CLOCK:
         return clock.evict(w, met, compressed)
     if which == SIEVE:
@@ -88,7 +92,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
 @njit(cache=True)
 def insert(w: Any, page: int, met: int) -> None:
     """Put an accepted page where the order wants it."""
-    which = w.p[WHICH]
+    which = w.p.order
     if which == CLOCK:
         clock.insert(w, page, met)
     elif which == SIEVE:
@@ -110,7 +114,7 @@ def insert(w: Any, page: int, met: int) -> None:
 @njit(cache=True)
 def touch(w: Any, page: int) -> None:
     """A use of a page that stays in the pool."""
-    which = w.p[WHICH]
+    which = w.p.order
     if which == LRU:
         lru.touch(w, page)
     elif which == CLOCK:

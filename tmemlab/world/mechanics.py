@@ -10,16 +10,19 @@ from typing import Any
 from ..compiled import njit
 from .allocators.buddies import join, part
 from .allocators.zspages import allocate, release
+from .named import common
 from .records import ABSENT, DISK, LISTS, POOL, RESIDENT
 from .stores import send_down, waiting_pages
 
 
+@common
 @njit(cache=True)
 def sentinel(w: Any, which: int) -> int:
     """Index of the record that heads list ``which``."""
     return w.pages.shape[0] - LISTS + which
 
 
+@common
 @njit(cache=True)
 def push_tail(w: Any, which: int, page: int) -> None:
     """Make ``page`` the newest of list ``which``."""
@@ -32,6 +35,7 @@ def push_tail(w: Any, which: int, page: int) -> None:
     w.pages[head].prev = page
 
 
+@common
 @njit(cache=True)
 def push_head(w: Any, which: int, page: int) -> None:
     """Make ``page`` the oldest of list ``which``."""
@@ -44,6 +48,7 @@ def push_head(w: Any, which: int, page: int) -> None:
     w.pages[head].next = page
 
 
+@common
 @njit(cache=True)
 def unlink(w: Any, page: int) -> None:
     """Take ``page`` off its list, if it is on one."""
@@ -58,6 +63,7 @@ def unlink(w: Any, page: int) -> None:
             w.lengths[linked - 2] -= 1
 
 
+@common
 @njit(cache=True)
 def enlist(w: Any, which: int, page: int) -> None:
     """push_tail for a list that knows its length and its members; ``which`` is at most 253."""
@@ -66,12 +72,14 @@ def enlist(w: Any, which: int, page: int) -> None:
     w.lengths[which] += 1
 
 
+@common
 @njit(cache=True)
 def is_on(w: Any, which: int, page: int) -> bool:
     """Whether ``page`` was enlisted on list ``which`` and is still there."""
     return bool(w.pages[page].linked == 2 + which)
 
 
+@common
 @njit(cache=True)
 def splice(w: Any, source: int, which: int) -> None:
     """Append all of list ``source`` to list ``which``, in its order; not for enlisted pages."""
@@ -89,6 +97,7 @@ def splice(w: Any, source: int, which: int) -> None:
     w.pages[start].prev = start
 
 
+@common
 @njit(cache=True)
 def oldest(w: Any, which: int) -> int:
     """The page at the head of list ``which``, or -1."""
@@ -97,6 +106,7 @@ def oldest(w: Any, which: int) -> int:
     return -1 if first == head else first
 
 
+@common
 @njit(cache=True)
 def free_pages(w: Any) -> int:
     """Free memory of the host, in pages, under this policy.
@@ -112,6 +122,7 @@ def free_pages(w: Any) -> int:
     return free
 
 
+@common
 @njit(cache=True)
 def has_more_than(w: Any, pages: int) -> bool:
     """free_pages(w) > pages, without the division."""
@@ -122,6 +133,7 @@ def has_more_than(w: Any, pages: int) -> bool:
     return (h.base_free - h.pool_pages - pages) * h.disk_page_ns > waiting
 
 
+@common
 @njit(cache=True)
 def enter_pool(w: Any, page: int) -> None:
     """Store the compressed page in the pool's allocator."""
@@ -143,6 +155,7 @@ def enter_pool(w: Any, page: int) -> None:
         w.frames[page] = join(w, zclass)
 
 
+@common
 @njit(cache=True)
 def leave_pool(w: Any, page: int) -> None:
     """Free the page's object; the page goes off its list too."""
@@ -160,6 +173,7 @@ def leave_pool(w: Any, page: int) -> None:
         part(w, w.frames[page], w.pages[page].zclass)
 
 
+@common
 @njit(cache=True)
 def pull_back(w: Any, page: int) -> None:
     """Move a page from the pool back into RAM, where it takes a page until the host itself has it there."""
@@ -172,6 +186,7 @@ def pull_back(w: Any, page: int) -> None:
     h.pulled_back += 1
 
 
+@common
 @njit(cache=True)
 def entries_within(w: Any, limit: float) -> int:
     """How many pages a pool of ``limit`` pages holds if they compress as those that are in it now.
@@ -185,6 +200,7 @@ def entries_within(w: Any, limit: float) -> int:
     return int(limit) * h.pool_count // h.pool_pages
 
 
+@common
 @njit(cache=True)
 def disk_write(w: Any, size: int) -> int:
     """Queue ``size`` bytes for the disk; the time, in ns, at which they will be there."""
@@ -195,6 +211,7 @@ def disk_write(w: Any, size: int) -> int:
     return h.disk_busy
 
 
+@common
 @njit(cache=True)
 def swap_to_store(w: Any, page: int, level: int) -> None:
     """Put a page that is not in the pool into a backing store; without a stack, on the disk as it is."""
@@ -205,6 +222,7 @@ def swap_to_store(w: Any, page: int, level: int) -> None:
         disk_write(w, 4096)
 
 
+@common
 @njit(cache=True)
 def write_back(w: Any, page: int, compressed: bool) -> int:
     """Move a page from the pool to the store below it; the time at which the write completes.

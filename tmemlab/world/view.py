@@ -5,6 +5,7 @@ than most policies do, so compiled code gets the address of a small table of add
 ``w.host``, ``w.pages`` and the others are typed views made from it where they are used.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,24 +15,25 @@ from numba import carray, from_dtype, njit, types
 from numba.extending import (
     NativeValue,
     intrinsic,
-    models,
     overload_attribute,
-    register_model,
     typeof_impl,
     unbox,
 )
 
+from .layout import Layout, RegisterView
+from .named import ROWS, WORLD, WorldType
 from .records import HOST, KEPT, LEVEL, PAGE, RUN, SIZE_CLASS, ZSPAGE
 
-_PAGES_ADDRESS, _PAGE_BYTES = 2, PAGE.itemsize
-_FRAMES_ADDRESS, _ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 14, 16, ZSPAGE.itemsize
+_PAGES_ADDRESS, _PAGE_BYTES = 2 * ROWS.index("pages"), PAGE.itemsize
+_FRAMES_ADDRESS = 2 * ROWS.index("frames")
+_ZSPAGES_ADDRESS, _ZSPAGE_BYTES = 2 * ROWS.index("zspages"), ZSPAGE.itemsize
 
-FIELDS = {
+FIELDS: dict[str, np.dtype[Any] | None] = {
     "host": HOST,
     "pages": PAGE,
     "classes": SIZE_CLASS,
     "class_of": np.dtype(np.uint8),
-    "p": np.dtype(np.float64),
+    "p": None,  # one record, as the policy's layout has it
     "own": np.dtype(np.int64),
     "lengths": np.dtype(np.int64),
     "frames": np.dtype(np.int32),
@@ -40,77 +42,55 @@ FIELDS = {
     "kept": KEPT,
     "runs": RUN,
 }
-"""The arrays of a World in the order of its table."""
+"""The arrays of a World, and what they hold."""
 
 
 class World:
     """Everything a hook may look at. Compiled and plain Python code use the same attributes."""
 
-    def __init__(
-        self,
-        host: npt.NDArray[Any],
-        pages: npt.NDArray[Any],
-        classes: npt.NDArray[Any],
-        class_of: npt.NDArray[np.uint8],
-        p: npt.NDArray[np.float64],
-        own: npt.NDArray[np.int64],
-        lengths: npt.NDArray[np.int64],
-        frames: npt.NDArray[np.int32],
-        zspages: npt.NDArray[Any],
-        levels: npt.NDArray[Any],
-        kept: npt.NDArray[Any],
-        runs: npt.NDArray[Any],
-    ) -> None:
-        self.host = host.view(np.recarray)[0]
-        """Record of HOST."""
-        self.pages = pages
-        """Records of PAGE: the trace's pages, then a storm's, then the list heads."""
-        self.classes = classes
-        """Records of SIZE_CLASS."""
-        self.class_of = class_of
-        """uint8 (4097,): size class of a compressed length."""
-        self.p = p
-        """float64: the policy's parameters."""
-        self.own = own
-        """int64: the policy's registers."""
-        self.lengths = lengths
-        """int64 (LISTS,): how many pages are enlisted on each list."""
-        self.frames = frames
-        """int32, a page: the zspage that holds its object, while it is in the pool."""
-        self.zspages = zspages
-        """Records of ZSPAGE, then the heads of the fullness groups of every class."""
-        self.levels = levels
-        """Records of LEVEL: the backing stores from top to bottom, without the pool."""
-        self.kept = kept
-        """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
-        self.runs = runs
-        """Records of RUN in their order; empty where the policy's worker keeps times of its own."""
-        arrays: tuple[npt.NDArray[Any], ...] = (
-            host, pages, classes, class_of, p, own, lengths, frames, zspages, levels, kept, runs,
-        )  # fmt: skip
-        for array, dtype in zip(arrays, FIELDS.values(), strict=True):
-            if array.dtype != dtype or not array.flags.c_contiguous:
+    host: Any
+    """Record of HOST."""
+    pages: npt.NDArray[Any]
+    """Records of PAGE: the trace's pages, then a storm's, then the list heads."""
+    classes: npt.NDArray[Any]
+    """Records of SIZE_CLASS."""
+    class_of: npt.NDArray[np.uint8]
+    """uint8 (4097,): size class of a compressed length."""
+    p: Any
+    """The policy's parameters and what follows from them, by name; int64 or float64 each."""
+    own: Any
+    """The policy's registers and tables of registers, by name."""
+    lengths: npt.NDArray[np.int64]
+    """int64 (LISTS,): how many pages are enlisted on each list."""
+    frames: npt.NDArray[np.int32]
+    """int32, a page: the zspage that holds its object, while it is in the pool."""
+    zspages: npt.NDArray[Any]
+    """Records of ZSPAGE, then the heads of the fullness groups of every class."""
+    levels: npt.NDArray[Any]
+    """Records of LEVEL: the backing stores from top to bottom, without the pool."""
+    kept: npt.NDArray[Any]
+    """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
+    runs: npt.NDArray[Any]
+    """Records of RUN in their order; empty where the policy's worker keeps times of its own."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], layout: Layout) -> None:
+        """arrays: the attributes by name, the numbers and the registers as ``layout`` makes them."""
+        if arrays.keys() != FIELDS.keys():
+            raise TypeError(f"a World needs {', '.join(ROWS)}")
+        kept = [arrays[name] for name in ROWS]
+        for array, dtype in zip(kept, map(FIELDS.get, ROWS), strict=True):
+            if (dtype is not None and array.dtype != dtype) or not array.flags.c_contiguous:
                 raise TypeError(f"a World needs contiguous arrays of {dtype}, not {array.dtype}")
-        self._table = np.array([[a.ctypes.data, len(a)] for a in arrays], np.int64)
-        self._arrays = arrays  # kept alive: compiled code knows only their addresses
+        vars(self).update(arrays)
+        self.host = arrays["host"].view(np.recarray)[0]
+        self.p = arrays["p"].view(np.recarray)[0]
+        self.own = RegisterView.view(arrays["own"], len(self.pages), layout)
+        self._table = np.array([[a.ctypes.data, len(a)] for a in kept], np.int64)
+        self._arrays = kept  # kept alive: compiled code knows only their addresses
         self.address = self._table.ctypes.data
 
 
-class WorldType(types.Type):
-    """Numba's type of a World: the address of its table."""
-
-    def __init__(self) -> None:
-        super().__init__(name="World")
-
-
-WORLD = WorldType()
 HOST_TYPE = from_dtype(HOST)
-
-
-@register_model(WorldType)
-class _WorldModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.IntType(64))
 
 
 @typeof_impl.register(World)
@@ -137,7 +117,7 @@ def _entry(typingctx: Any, world: Any, index: Any) -> Any:
         entry.set_metadata("invariant.load", builder.module.add_metadata([]))
         return entry
 
-    return types.int64(WORLD, types.int64), codegen
+    return types.int64(world, types.int64), codegen
 
 
 @intrinsic
@@ -207,9 +187,9 @@ def _make_view(name: str, index: int, dtype: Any) -> None:
         return view
 
 
-for _index, (_name, _dtype) in enumerate(FIELDS.items()):
-    if _name != "host":
-        _make_view(_name, _index, _dtype)
+for _index, _name in enumerate(ROWS):
+    if _name not in ("host", "p", "own"):
+        _make_view(_name, _index, FIELDS[_name])
 
 
 @overload_attribute(WorldType, "host")

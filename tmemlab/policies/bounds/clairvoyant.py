@@ -1,7 +1,6 @@
 """Belady's choice for a pool of limited size."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
@@ -11,23 +10,28 @@ from ..interface import (
     KEEP,
     POOL,
     REJECT,
-    Policy,
+    LimitedPool,
+    Registers,
+    Table,
     hook,
-    limit_pages,
     param,
     push_tail,
     register,
     write_back,
 )
 
-LIMIT, BYPASS = range(2)
-HEAP_SIZE = 0
-_FIRST = 1  # registers: the one above, then a key a page, then the heap
-
 # A heap element packs (event number of the next load, page) into one int64: 31 and 32 bits.
 _PAGE_BITS = 32
 _PAGE_MASK = (1 << _PAGE_BITS) - 1
 _LAST_EVENT = (1 << 31) - 1  # "not loaded again"
+
+
+class Own(Registers):
+    """Registers."""
+
+    heap_size: int
+    keys = Table(per_page=1)  # the next load of a page
+    heap = Table(per_page=2)  # elements that are out of date among them, dropped when it is full
 
 
 @njit(cache=True)
@@ -86,37 +90,35 @@ def _drop_stale(w: Any, keys: Any, heap: Any, size: int) -> int:
 
 @njit(cache=True)
 def _remember(w: Any, keys: Any, heap: Any, page: int, upcoming: int) -> None:
-    size = w.own[HEAP_SIZE]
+    size = w.own.heap_size
     keys[page] = upcoming
     if size == heap.shape[0]:
         size = _drop_stale(w, keys, heap, size)
     _push(heap, size, (upcoming << _PAGE_BITS) | page)
-    w.own[HEAP_SIZE] = size + 1
+    w.own.heap_size = size + 1
 
 
 @hook
 def store(w: Any, page: int) -> int:
     """Keep the page if it is loaded sooner than something that is in the pool."""
     own = w.own
-    pages = w.pages.shape[0]
-    keys = own[_FIRST : _FIRST + pages]
-    heap = own[_FIRST + pages :]
-    bypass = w.p[BYPASS] != 0
+    keys, heap = own.keys, own.heap
+    bypass = w.p.bypass == 1
     upcoming = min(w.host.next_load, _LAST_EVENT)
     if bypass and upcoming == _LAST_EVENT:
         return REJECT
-    size = own[HEAP_SIZE]
-    while w.host.pool_pages >= w.p[LIMIT]:
+    size = own.heap_size
+    while w.host.pool_pages >= w.p.limit:
         while size > 0 and not _is_current(w, keys, heap[0]):
             _pop(heap, size)
             size -= 1
         if size == 0 or (bypass and heap[0] >> _PAGE_BITS <= upcoming):
-            own[HEAP_SIZE] = size
+            own.heap_size = size
             return REJECT
         victim = _pop(heap, size) & _PAGE_MASK
         size -= 1
         write_back(w, victim, False)
-    own[HEAP_SIZE] = size
+    own.heap_size = size
     _remember(w, keys, heap, page, upcoming)
     push_tail(w, 0, page)
     return ACCEPT
@@ -126,16 +128,15 @@ def store(w: Any, page: int) -> int:
 def load(w: Any, page: int) -> int:
     """Where the copy stays valid, keep it if it is loaded again before the next store."""
     upcoming = min(w.host.next_load, _LAST_EVENT)
-    if w.p[BYPASS] != 0 and upcoming == _LAST_EVENT:
+    if w.p.bypass and upcoming == _LAST_EVENT:
         return DROP
-    pages = w.pages.shape[0]
-    _remember(w, w.own[_FIRST : _FIRST + pages], w.own[_FIRST + pages :], page, upcoming)
+    _remember(w, w.own.keys, w.own.heap, page, upcoming)
     return KEEP
 
 
 @register("bounds.clairvoyant")
 @dataclass(frozen=True)
-class Clairvoyant(Policy):
+class Clairvoyant(LimitedPool):
     """The best that a pool of limited size can do: Belady's choice, made with knowledge of the future.
 
     At the limit, the page whose next load is furthest away is written back; a page that is loaded later
@@ -144,28 +145,13 @@ class Clairvoyant(Policy):
     vary, finding the optimum is NP-hard and this is a very good policy rather than a proven bound.
     """
 
-    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
-    )
     bypass: str = param("on", "may refuse pages that are needed last", choices=("on", "off"))
 
     sources = (
         "L. A. Belady, A study of replacement algorithms for a virtual-storage computer, IBM Syst. J. 5(2), 1966",
     )
+    own = Own
     needs_future = True
     takes_accesses = True
     store = store
     load = load
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The limit in pages; whether a page may be refused."""
-        return limit_pages(self, ram_pages), float(self.bypass == "on")
-
-    def registers(self, total_pages: int) -> int:
-        """Two counters, a key a page, a heap of twice as many elements (stale ones are dropped when full)."""
-        return _FIRST + 3 * total_pages
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Clairvoyant":
-        """The same, limited to ``pool_bytes``."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)

@@ -1,6 +1,5 @@
 """No compressed pool: every page goes to disk."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,3 @@ class NoPool(Policy):
 
     sources = ("Linux 6.18 mm/page_io.c:swap_writeout with zswap disabled",)
     store = store
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """No parameters."""
-        return ()

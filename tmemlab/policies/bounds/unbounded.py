@@ -1,6 +1,5 @@
 """A pool without a limit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,3 @@ class Unbounded(Policy):
 
     sources = ("the bound itself",)
     store = store
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """No parameters."""
-        return ()

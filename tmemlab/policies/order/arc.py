@@ -3,37 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ...compiled import njit
-from ..interface import (
-    ACCEPT,
-    KEEP,
-    REJECT,
-    enlist,
-    entries_within,
-    hook,
-    is_on,
-    oldest,
-    register,
-    unlink,
-    write_back,
-)
-from .shared import LIMIT, Order
+from ..interface import Registers, enlist, entries_within, is_on, oldest, register, unlink, write_back
+from .shared import Order, load_of, store_of
 
 T1, T2, B1, B2 = 0, 1, 2, 3  # lists
 
 
-@njit(cache=True)
-def _target(w: Any) -> Any:
-    """The target for T1, the paper's p: a real number, kept in the first register."""
-    return w.own[:1].view(np.float64)
+class Own(Registers):
+    """Registers."""
+
+    target: float  # pages that T1 may have, the paper's p
 
 
 @njit(cache=True)
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """REPLACE of the paper: the older end of T1 or T2 moves to its ghost list."""
-    target = _target(w)[0]
+    target = w.own.target
     ones = w.lengths[T1]
     if ones > 0 and (ones > target or (met == B2 and ones == target) or w.lengths[T2] == 0):
         victim = oldest(w, T1)
@@ -51,15 +37,15 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
 @njit(cache=True)
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Cases II to IV of the paper, up to REPLACE; the ghost list that remembered the page, 0 for none."""
-    target = _target(w)
-    c = entries_within(w, w.p[LIMIT])
+    own = w.own
+    c = entries_within(w, w.p.limit)
     met = B2 if is_on(w, B2, page) else B1 if is_on(w, B1, page) else 0
     if met:
         ones, twos = w.lengths[B1], w.lengths[B2]
         if met == B2:
-            target[0] = max(target[0] - max(ones / twos, 1.0), 0.0)
+            own.target = max(own.target - max(ones / twos, 1.0), 0.0)
         else:
-            target[0] = min(target[0] + max(twos / ones, 1.0), float(c))
+            own.target = min(own.target + max(twos / ones, 1.0), float(c))
         unlink(w, page)
     else:
         if w.lengths[T1] + w.lengths[B1] >= c:
@@ -78,29 +64,11 @@ def insert(w: Any, page: int, met: int) -> None:
     enlist(w, T2 if met else T1, page)
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """Cases II to IV of the paper."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
 @njit(cache=True)
 def touch(w: Any, page: int) -> None:
     """Case I: a second use, or a further one, makes the page the newest of T2."""
     unlink(w, page)
     enlist(w, T2, page)
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """Case I of the paper."""
-    touch(w, page)
-    return KEEP
 
 
 @register("order.arc")
@@ -120,6 +88,7 @@ class ARC(Order):
         "N. Megiddo and D. S. Modha, ARC: a self-tuning, low overhead replacement cache, FAST 2003, figure 4",
         "checked against libCacheSim's ARC",
     )
+    own = Own
     ghosts = (B1, B2)
-    store = store
-    load = load
+    store = store_of(arrive, evict, insert)
+    load = load_of(touch)

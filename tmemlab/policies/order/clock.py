@@ -1,20 +1,12 @@
 """CLOCK, also called second chance or FIFO with reinsertion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import ACCEPT, KEEP, REJECT, hook, oldest, param, push_tail, register, unlink, write_back
-from .shared import LIMIT, Order
-
-TOP, START = 1, 2
-
-
-@njit(cache=True)
-def arrive(w: Any, page: int, compressed: bool) -> int:
-    """Nothing is remembered of pages that left."""
-    return 0
+from ..interface import oldest, param, push_tail, register, unlink, write_back
+from .shared import Order, load_of, remembers_nothing, store_of
 
 
 @njit(cache=True)
@@ -35,33 +27,15 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
 @njit(cache=True)
 def insert(w: Any, page: int, met: int) -> None:
     """The newest, with the uses that it begins with."""
-    w.pages[page].mark = int(w.p[START])
+    w.pages[page].mark = w.p.first_uses
     push_tail(w, 0, page)
 
 
 @njit(cache=True)
 def touch(w: Any, page: int) -> None:
     """Count the use, up to what the bits hold; nothing moves."""
-    if w.pages[page].mark < w.p[TOP]:
+    if w.pages[page].mark < w.p.most_uses:
         w.pages[page].mark += 1
-
-
-@hook
-def store(w: Any, page: int) -> int:
-    """The oldest without a use left makes room."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """A use more."""
-    touch(w, page)
-    return KEEP
 
 
 @register("order.clock")
@@ -82,10 +56,11 @@ class Clock(Order):
         "F. J. Corbato, A paging experiment with the Multics system, MIT MAC-M-384, 1968",
         "checked against libCacheSim's Clock (n_bit_counter=1, init_freq=0)",
     )
-    store = store
-    load = load
+    store = store_of(remembers_nothing, evict, insert)
+    load = load_of(touch)
 
-    def own_numbers(self) -> Sequence[float]:
-        """The largest count; the first."""
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The limit; the largest count; the first."""
         top = 2**self.n_bit_counter - 1
-        return float(top), float(min(self.init_freq, top))
+        uses = {"most_uses": top, "first_uses": min(self.init_freq, top)}
+        return {**super().derived(ram_pages), **uses}

@@ -4,28 +4,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import ACCEPT, KEEP, REJECT, enlist, hook, oldest, register, unlink, write_back
-from .shared import LIMIT, Order
+from ..interface import Registers, enlist, oldest, register, unlink, write_back
+from .shared import Order, load_of, remembers_nothing, store_of
 
-LOWEST = 0  # register: no page has fewer uses than this
 TOP = 253  # the last list that knows its length
 
 
-@njit(cache=True)
-def arrive(w: Any, page: int, compressed: bool) -> int:
-    """Nothing is remembered of pages that left."""
-    return 0
+class Own(Registers):
+    """Registers."""
+
+    lowest: int  # no page has fewer uses than this
 
 
 @njit(cache=True)
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The page with the fewest uses goes."""
-    uses = max(w.own[LOWEST], 1)
+    uses = max(w.own.lowest, 1)
     while uses <= TOP and w.lengths[uses] == 0:
         uses += 1
     if uses > TOP:
         return False
-    w.own[LOWEST] = uses
+    w.own.lowest = uses
     write_back(w, oldest(w, uses), compressed)
     return True
 
@@ -34,7 +33,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
 def insert(w: Any, page: int, met: int) -> None:
     """The store is its first use."""
     w.pages[page].mark = 1
-    w.own[LOWEST] = 1
+    w.own.lowest = 1
     enlist(w, 1, page)
 
 
@@ -47,24 +46,6 @@ def touch(w: Any, page: int) -> None:
     enlist(w, uses, page)
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """The page with the fewest uses makes room."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """One use more."""
-    touch(w, page)
-    return KEEP
-
-
 @register("order.lfu")
 @dataclass(frozen=True)
 class LFU(Order):
@@ -75,5 +56,6 @@ class LFU(Order):
     """
 
     sources = ("textbook; checked against libCacheSim's LFU",)
-    store = store
-    load = load
+    own = Own
+    store = store_of(remembers_nothing, evict, insert)
+    load = load_of(touch)

@@ -1,17 +1,14 @@
 """LIRS: low inter-reference recency set."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
 from ..interface import (
-    ACCEPT,
-    KEEP,
-    REJECT,
+    Registers,
+    Table,
     enlist,
     entries_within,
-    hook,
     is_on,
     oldest,
     param,
@@ -19,20 +16,26 @@ from ..interface import (
     unlink,
     write_back,
 )
-from .shared import LIMIT, Order
+from .shared import Order, load_of, store_of
 
-HIR_SHARE, GHOST_SHARE = 1, 2
 QUEUE, LIR, GHOST = 0, 1, 2  # lists: HIR pages in the pool, LIR pages, HIR pages that left it
 
-# A page can be in the stack and on one of the lists at once, so the stack has links of its own in the
-# registers: two a page, and two for its head. They hold index + 1, and 0 means not in the stack.
+
+class Own(Registers):
+    """The stack's links. A page can be in it and on one of the lists at once, so it has links of its own.
+
+    They hold index + 1, and 0 means not in the stack; the last two are those of its head.
+    """
+
+    up = Table(1, per_page=1)  # towards the top
+    down = Table(1, per_page=1)
 
 
 @njit(cache=True)
 def _links(w: Any) -> Any:
     """(towards the top, towards the bottom, index of the head)."""
     head = w.pages.shape[0]
-    up, down = w.own[: head + 1], w.own[head + 1 : 2 * head + 2]
+    up, down = w.own.up, w.own.down
     if up[head] == 0:
         up[head] = down[head] = head + 1
     return up, down, head
@@ -104,7 +107,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
 @njit(cache=True)
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest HIR page of the queue leaves the pool; while it is in the stack it is remembered."""
-    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
+    whole = min(entries_within(w, w.p.limit), w.host.pool_count)
     if w.lengths[QUEUE] == 0:
         _demote_bottom(w)
     victim = oldest(w, QUEUE)
@@ -113,7 +116,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     write_back(w, victim, compressed)
     if _links(w)[0][victim]:
         enlist(w, GHOST, victim)
-        while w.lengths[GHOST] > int(whole * w.p[GHOST_SHARE]):
+        while w.lengths[GHOST] > int(whole * w.p.nonresident_ratio):
             _forget_oldest_ghost(w)
     return True
 
@@ -121,8 +124,8 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
 @njit(cache=True)
 def insert(w: Any, page: int, met: int) -> None:
     """To the top of the stack: as LIR if it was remembered or there is room for more, else as HIR."""
-    whole = entries_within(w, w.p[LIMIT])
-    lirs = whole - max(1, int(whole * w.p[HIR_SHARE]))
+    whole = entries_within(w, w.p.limit)
+    lirs = whole - max(1, int(whole * w.p.hir_ratio))
     _to_top(w, page)
     if met:
         enlist(w, LIR, page)
@@ -151,24 +154,6 @@ def touch(w: Any, page: int) -> None:
         enlist(w, QUEUE, page)
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """HIR pages make room; a page that comes back while the stack remembers it becomes LIR."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """A LIR page goes to the top; a HIR page that is still in the stack becomes LIR."""
-    touch(w, page)
-    return KEEP
-
-
 @register("order.lirs")
 @dataclass(frozen=True)
 class LIRS(Order):
@@ -195,14 +180,7 @@ class LIRS(Order):
         " SIGMETRICS 2002",
         "compared with libCacheSim's LIRS",
     )
+    own = Own
     ghosts = (GHOST,)
-    store = store
-    load = load
-
-    def own_numbers(self) -> Sequence[float]:
-        """The two shares."""
-        return self.hir_ratio, self.nonresident_ratio
-
-    def registers(self, total_pages: int) -> int:
-        """Two links a page and two for the head."""
-        return 2 * (total_pages + 1)
+    store = store_of(arrive, evict, insert)
+    load = load_of(touch)

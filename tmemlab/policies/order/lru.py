@@ -1,33 +1,11 @@
 """Least recently used."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import (
-    ACCEPT,
-    DROP,
-    KEEP,
-    REJECT,
-    Policy,
-    hook,
-    limit_pages,
-    oldest,
-    param,
-    push_tail,
-    register,
-    unlink,
-    write_back,
-)
-
-LIMIT, EXCLUSIVE = range(2)
-
-
-@njit(cache=True)
-def arrive(w: Any, page: int, compressed: bool) -> int:
-    """Nothing is remembered of pages that left."""
-    return 0
+from ..interface import DROP, KEEP, hook, oldest, param, push_tail, register, unlink, write_back
+from .shared import Order, remembers_nothing, store_of
 
 
 @njit(cache=True)
@@ -54,20 +32,9 @@ def touch(w: Any, page: int) -> None:
 
 
 @hook
-def store(w: Any, page: int) -> int:
-    """Make room by writing back the page unused for longest."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
 def load(w: Any, page: int) -> int:
     """A use makes the page the newest, or takes it away."""
-    if w.p[EXCLUSIVE] != 0:
+    if w.p.exclusive_loads:
         return DROP
     touch(w, page)
     return KEEP
@@ -75,7 +42,7 @@ def load(w: Any, page: int) -> int:
 
 @register("order.lru")
 @dataclass(frozen=True)
-class LRU(Policy):
+class LRU(Order):
     """A pool of limited size that writes back its least recently used page, one at a time, to make room.
 
     Both stores and loads count as uses, and a load keeps the copy: the textbook cache, which no kernel's
@@ -83,21 +50,8 @@ class LRU(Policy):
     as in zswap since Linux 6.9: that pool's hit rates at all sizes are what ``tmemlab curve`` gives.
     """
 
-    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
-    )
     exclusive_loads: str = param("off", "a load takes the copy", choices=("off", "on"), kernel="exclusive_loads")
 
     sources = ("textbook; checked against libCacheSim's LRU",)
-    takes_accesses = True
-    store = store
+    store = store_of(remembers_nothing, evict, insert)
     load = load
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The limit in pages; whether loads take the copy."""
-        return limit_pages(self, ram_pages), float(self.exclusive_loads == "on")
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "LRU":
-        """The same, limited to ``pool_bytes``."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)

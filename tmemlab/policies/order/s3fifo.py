@@ -1,31 +1,21 @@
 """S3-FIFO: three static queues."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import (
-    ACCEPT,
-    KEEP,
-    REJECT,
-    enlist,
-    entries_within,
-    hook,
-    is_on,
-    oldest,
-    param,
-    register,
-    unlink,
-    write_back,
-)
-from .shared import LIMIT, Order
+from ..interface import Registers, enlist, entries_within, is_on, oldest, param, register, unlink, write_back
+from .shared import Order, load_of, store_of
 
-SMALL_SHARE, GHOST_SHARE, THRESHOLD = 1, 2, 3
 SMALL, MAIN, GHOST = 0, 1, 2  # lists
-EVICTED = 0  # register: something was written back already
 
 MOST_ROUNDS = 3
+
+
+class Own(Registers):
+    """Registers."""
+
+    evicted: int  # 1: something was written back already
 
 
 @njit(cache=True)
@@ -40,7 +30,7 @@ def _remember(w: Any, page: int, most: int) -> None:
 def _evict_small(w: Any, ghosts: int, compressed: bool) -> None:
     while w.lengths[SMALL] > 0:
         page = oldest(w, SMALL)
-        if w.pages[page].mark < w.p[THRESHOLD]:
+        if w.pages[page].mark < w.p.move_to_main_threshold:
             write_back(w, page, compressed)
             _remember(w, page, ghosts)
             return
@@ -75,20 +65,20 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     """From main while that is above its share, else from small; pages may move without one leaving."""
     if w.lengths[SMALL] + w.lengths[MAIN] == 0:
         return False
-    w.own[EVICTED] = 1
-    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
-    if w.lengths[MAIN] > whole - int(whole * w.p[SMALL_SHARE]) or w.lengths[SMALL] == 0:
+    w.own.evicted = 1
+    whole = min(entries_within(w, w.p.limit), w.host.pool_count)
+    if w.lengths[MAIN] > whole - int(whole * w.p.small_size_ratio) or w.lengths[SMALL] == 0:
         _evict_main(w, compressed)
     else:
-        _evict_small(w, int(whole * w.p[GHOST_SHARE]), compressed)
+        _evict_small(w, int(whole * w.p.ghost_size_ratio), compressed)
     return True
 
 
 @njit(cache=True)
 def insert(w: Any, page: int, met: int) -> None:
     """New pages to the small queue, remembered ones to the main queue."""
-    small = int(entries_within(w, w.p[LIMIT]) * w.p[SMALL_SHARE])
-    if met or (w.own[EVICTED] == 0 and w.lengths[SMALL] >= small):
+    small = int(entries_within(w, w.p.limit) * w.p.small_size_ratio)
+    if met or (w.own.evicted == 0 and w.lengths[SMALL] >= small):
         enlist(w, MAIN, page)
     else:
         enlist(w, SMALL, page)
@@ -100,24 +90,6 @@ def touch(w: Any, page: int) -> None:
     """Count the use; nothing moves."""
     if w.pages[page].mark < 255:
         w.pages[page].mark += 1
-
-
-@hook
-def store(w: Any, page: int) -> int:
-    """New pages to the small queue, remembered ones to the main queue."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """Count the use; nothing moves."""
-    touch(w, page)
-    return KEEP
 
 
 @register("order.s3fifo")
@@ -145,10 +117,7 @@ class S3FIFO(Order):
         "J. Yang et al., FIFO queues are all you need for cache eviction, SOSP 2023",
         "checked against libCacheSim's S3FIFO (small 0.1, ghost 0.9, threshold 2)",
     )
+    own = Own
     ghosts = (GHOST,)
-    store = store
-    load = load
-
-    def own_numbers(self) -> Sequence[float]:
-        """The two shares; the threshold."""
-        return self.small_size_ratio, self.ghost_size_ratio, float(self.move_to_main_threshold)
+    store = store_of(arrive, evict, insert)
+    load = load_of(touch)

@@ -4,18 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import ACCEPT, KEEP, REJECT, hook, oldest, push_tail, register, splice, unlink, write_back
-from .shared import LIMIT, Order
+from ..interface import oldest, push_tail, register, splice, unlink, write_back
+from .shared import Order, load_of, remembers_nothing, store_of
 
 # The queue, oldest first, is list PASSED followed by list AHEAD: the hand stands between the two, so that a
 # page which leaves the pool by itself cannot take the hand with it.
 PASSED, AHEAD = 0, 1
-
-
-@njit(cache=True)
-def arrive(w: Any, page: int, compressed: bool) -> int:
-    """Nothing is remembered of pages that left."""
-    return 0
 
 
 @njit(cache=True)
@@ -51,24 +45,6 @@ def touch(w: Any, page: int) -> None:
     w.pages[page].mark = 1
 
 
-@hook
-def store(w: Any, page: int) -> int:
-    """The hand's next page without a mark makes room."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """A mark."""
-    touch(w, page)
-    return KEEP
-
-
 @register("order.sieve")
 @dataclass(frozen=True)
 class Sieve(Order):
@@ -84,5 +60,5 @@ class Sieve(Order):
         "Y. Zhang et al., SIEVE is simpler than LRU, NSDI 2024",
         "checked against libCacheSim's Sieve",
     )
-    store = store
-    load = load
+    store = store_of(remembers_nothing, evict, insert)
+    load = load_of(touch)

@@ -1,27 +1,12 @@
 """2Q, the full version."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
-from ..interface import (
-    ACCEPT,
-    KEEP,
-    REJECT,
-    enlist,
-    entries_within,
-    hook,
-    is_on,
-    oldest,
-    param,
-    register,
-    unlink,
-    write_back,
-)
-from .shared import LIMIT, Order
+from ..interface import enlist, entries_within, is_on, oldest, param, register, unlink, write_back
+from .shared import Order, load_of, store_of
 
-IN_SHARE, OUT_SHARE = 1, 2
 A1IN, AM, A1OUT = 0, 1, 2  # lists
 
 
@@ -38,11 +23,11 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest of A1in while that is above its share, remembered; else the least recently used of Am."""
     if w.lengths[A1IN] + w.lengths[AM] == 0:
         return False
-    whole = min(entries_within(w, w.p[LIMIT]), w.host.pool_count)
-    if w.lengths[A1IN] > int(whole * w.p[IN_SHARE]) or w.lengths[AM] == 0:
+    whole = min(entries_within(w, w.p.limit), w.host.pool_count)
+    if w.lengths[A1IN] > int(whole * w.p.a_in_size_ratio) or w.lengths[AM] == 0:
         victim = oldest(w, A1IN)
         write_back(w, victim, compressed)
-        most = int(whole * w.p[OUT_SHARE])
+        most = int(whole * w.p.a_out_size_ratio)
         if most > 0:
             while w.lengths[A1OUT] >= most:
                 unlink(w, oldest(w, A1OUT))
@@ -64,24 +49,6 @@ def touch(w: Any, page: int) -> None:
     if is_on(w, AM, page):
         unlink(w, page)
         enlist(w, AM, page)
-
-
-@hook
-def store(w: Any, page: int) -> int:
-    """New pages to the queue, those that A1out remembers to the LRU list."""
-    met = arrive(w, page, False)
-    while w.host.pool_pages >= w.p[LIMIT]:
-        if not evict(w, met, False):
-            return REJECT
-    insert(w, page, met)
-    return ACCEPT
-
-
-@hook
-def load(w: Any, page: int) -> int:
-    """A use moves a page of the LRU list only."""
-    touch(w, page)
-    return KEEP
 
 
 @register("order.twoq")
@@ -107,9 +74,5 @@ class TwoQ(Order):
         "checked against libCacheSim's TwoQ (Ain 0.25, Aout 0.5)",
     )
     ghosts = (A1OUT,)
-    store = store
-    load = load
-
-    def own_numbers(self) -> Sequence[float]:
-        """The two shares."""
-        return self.a_in_size_ratio, self.a_out_size_ratio
+    store = store_of(arrive, evict, insert)
+    load = load_of(touch)

@@ -1,7 +1,7 @@
 """A cold-age threshold held to a promotion rate."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
@@ -12,26 +12,34 @@ from ..interface import (
     LISTS,
     POOL,
     REJECT,
-    Policy,
+    LimitedPool,
+    Registers,
+    Table,
     hook,
-    limit_pages,
     param,
     push_tail,
     register,
     write_back,
 )
 
-LIMIT, SCAN_NS, TARGET, PERCENTILE, WARMUP_NS = range(5)
-TICKS, THRESHOLD, DISK_LOADS = range(3)
 AGES = 256
-SEEN, BESTS, USED = 16, 16 + AGES, 16 + 2 * AGES
-"""First registers: uses in this period by age; best thresholds so far; a time a page, ns."""
+
+
+class Own(Registers):
+    """Registers."""
+
+    ticks: int  # periods until now
+    threshold: int  # periods
+    disk_loads: int  # until the last period
+    seen = Table(AGES)  # uses in this period, by age
+    bests = Table(AGES)  # best thresholds so far
+    used = Table(per_page=1)  # when each page was used last, ns
 
 
 @njit(cache=True)
 def _count_use(w: Any, page: int) -> None:
-    age = (w.host.now - w.own[USED + page]) // int(w.p[SCAN_NS])
-    w.own[SEEN + min(age, AGES - 1)] += 1
+    age = (w.host.now - w.own.used[page]) // w.p.scan_ns
+    w.own.seen[min(age, AGES - 1)] += 1
 
 
 @njit(cache=True)
@@ -42,7 +50,7 @@ def _working_set(w: Any) -> int:
         return int(h.ram - h.base_free - h.file)
     used = 0
     for page in range(w.pages.shape[0] - LISTS):
-        if w.pages[page].place == POOL and h.now - w.own[USED + page] < w.p[SCAN_NS]:
+        if w.pages[page].place == POOL and h.now - w.own.used[page] < w.p.scan_ns:
             used += 1
     return used
 
@@ -50,11 +58,11 @@ def _working_set(w: Any) -> int:
 @njit(cache=True)
 def _best_threshold(w: Any) -> int:
     """The lowest age, in periods, that would have kept the promotions of this period within the target."""
-    allowed = w.p[TARGET] * _working_set(w) * w.p[SCAN_NS] / 60e9
+    allowed = w.p.promoted_share * _working_set(w) * w.p.scan_ns / 60e9
     promotions = 0
     best = AGES
-    while best > 1 and promotions + w.own[SEEN + best - 1] <= allowed:
-        promotions += w.own[SEEN + best - 1]
+    while best > 1 and promotions + w.own.seen[best - 1] <= allowed:
+        promotions += w.own.seen[best - 1]
         best -= 1
     return min(best, AGES - 1)
 
@@ -62,10 +70,10 @@ def _best_threshold(w: Any) -> int:
 @njit(cache=True)
 def _percentile(w: Any) -> int:
     """The threshold that so many of the periods until now would have been content with."""
-    wanted = w.p[PERCENTILE] * w.own[TICKS]
+    wanted = w.p.content_share * w.own.ticks
     below = 0
     for age in range(AGES):
-        below += w.own[BESTS + age]
+        below += w.own.bests[age]
         if below >= wanted:
             return age
     return AGES - 1
@@ -77,8 +85,8 @@ def store(w: Any, page: int) -> int:
     h = w.host
     if h.accesses and w.pages[page].place == DISK:
         _count_use(w, page)
-    w.own[USED + page] = h.now
-    if h.pool_pages >= w.p[LIMIT] and not h.accesses:
+    w.own.used[page] = h.now
+    if h.pool_pages >= w.p.limit and not h.accesses:
         h.limit_hits += 1
         return REJECT
     push_tail(w, 0, page)
@@ -89,7 +97,7 @@ def store(w: Any, page: int) -> int:
 def load(w: Any, page: int) -> int:
     """A use, counted by the age that it ends."""
     _count_use(w, page)
-    w.own[USED + page] = w.host.now
+    w.own.used[page] = w.host.now
     return KEEP
 
 
@@ -97,19 +105,19 @@ def load(w: Any, page: int) -> int:
 def wake(w: Any, page: int) -> int:
     """Once a period: set the threshold from what was seen, then move what is older."""
     h, own = w.host, w.own
-    scan = int(w.p[SCAN_NS])
-    if h.accesses == 0 and own[THRESHOLD] > 0:  # what is read from disk had been cold for at least that long
-        own[SEEN + own[THRESHOLD]] += h.loads_disk - own[DISK_LOADS]
-    own[DISK_LOADS] = h.loads_disk
+    scan = w.p.scan_ns
+    if h.accesses == 0 and own.threshold > 0:  # what is read from disk had been cold for at least that long
+        own.seen[own.threshold] += h.loads_disk - own.disk_loads
+    own.disk_loads = h.loads_disk
     best = _best_threshold(w)
     for age in range(AGES):
-        own[SEEN + age] = 0
-    own[TICKS] += 1
-    own[BESTS + best] += 1
-    own[THRESHOLD] = max(best, _percentile(w))
-    if h.now >= w.p[WARMUP_NS]:
+        own.seen[age] = 0
+    own.ticks += 1
+    own.bests[best] += 1
+    own.threshold = max(best, _percentile(w))
+    if h.now >= w.p.warmup_ns:
         for cold in range(w.pages.shape[0] - LISTS):
-            if w.pages[cold].place == POOL and h.now - own[USED + cold] >= own[THRESHOLD] * scan:
+            if w.pages[cold].place == POOL and h.now - own.used[cold] >= own.threshold * scan:
                 write_back(w, cold, False)
     h.wake += (h.now - h.wake) // scan * scan + scan
     return 0
@@ -117,7 +125,7 @@ def wake(w: Any, page: int) -> int:
 
 @register("proactive.cold_age")
 @dataclass(frozen=True)
-class ColdAge(Policy):
+class ColdAge(LimitedPool):
     """Pages that were not used for a while move one tier down; how long a while is follows the promotions.
 
     Every ``scan_interval`` the ages at which pages were used are looked at: the best threshold of the
@@ -134,9 +142,6 @@ class ColdAge(Policy):
     """
 
     max_pool_percent: float = param(100.0, "pool limit for a swap trace", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
-    )
     scan_interval: int = param(120, "period of the age scan", unit="s", low=1, high=86400)
     promotion_rate_target: float = param(
         0.2, "promotions allowed", unit="percent of the working set a minute", low=0, high=100
@@ -148,29 +153,22 @@ class ColdAge(Policy):
         "A. Lagar-Cavilla et al., Software-defined far memory in warehouse-scale computers, ASPLOS 2019,"
         " sections 4 and 5",
     )
+    own = Own
     takes_accesses = True
     store = store
     load = load
     wake = wake
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The limit in pages; period in ns; the target as a share; the percentile as a share; warm-up in ns."""
-        return (
-            limit_pages(self, ram_pages),
-            1e9 * self.scan_interval,
-            self.promotion_rate_target / 100,
-            self.percentile / 100,
-            1e9 * self.warmup,
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """Two histograms and a time a page."""
-        return USED + total_pages
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The limit; times in ns; percentages as shares."""
+        own = {
+            "scan_ns": self.scan_interval * 10**9,
+            "warmup_ns": self.warmup * 10**9,
+            "promoted_share": self.promotion_rate_target / 100,
+            "content_share": self.percentile / 100,
+        }
+        return {**super().derived(ram_pages), **own}
 
     def first_wake(self) -> int:
         """The end of the first period."""
         return self.scan_interval * 10**9
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "ColdAge":
-        """The same, limited to ``pool_bytes``."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)

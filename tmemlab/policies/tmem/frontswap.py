@@ -1,18 +1,15 @@
 """frontswap over a pool of fixed size."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ..interface import ACCEPT, DROP, KEEP, REJECT, Policy, hook, limit_pages, param, push_tail, register
-
-LIMIT, EXCLUSIVE = range(2)
+from ..interface import ACCEPT, DROP, KEEP, REJECT, LimitedPool, hook, param, push_tail, register
 
 
 @hook
 def store(w: Any, page: int) -> int:
     """Take the page while there is room; an accepted page is guaranteed until it is flushed."""
-    if w.host.pool_pages >= w.p[LIMIT]:
+    if w.host.pool_pages >= w.p.limit:
         w.host.limit_hits += 1
         return REJECT
     push_tail(w, 0, page)
@@ -22,12 +19,12 @@ def store(w: Any, page: int) -> int:
 @hook
 def load(w: Any, page: int) -> int:
     """Non-destructive unless exclusive gets are on."""
-    return DROP if w.p[EXCLUSIVE] != 0 else KEEP
+    return DROP if w.p.exclusive_gets else KEEP
 
 
 @register("tmem.frontswap")
 @dataclass(frozen=True)
-class Frontswap(Policy):
+class Frontswap(LimitedPool):
     """A persistent tmem pool of fixed size behind frontswap: what the 2011 debate was about.
 
     A put is accepted while the pool is below its limit and rejected (the page goes to its slot on disk)
@@ -36,10 +33,6 @@ class Frontswap(Policy):
     first, success or not. Nothing reacts to memory pressure: the pool is disconnected from the VM.
     """
 
-    max_pool_percent: float = param(20.0, "pool limit", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
-    )
     exclusive_gets: str = param(
         "off",
         "a load removes the pool's copy",
@@ -53,11 +46,3 @@ class Frontswap(Policy):
     )
     store = store
     load = load
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The limit in pages; whether gets are exclusive."""
-        return limit_pages(self, ram_pages), float(self.exclusive_gets == "on")
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Frontswap":
-        """The same, limited to ``pool_bytes``."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)

@@ -1,18 +1,18 @@
 """RAMster: zcache2 that sends its oldest page frames to a neighbour's RAM."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...compiled import njit
 from .. import frames
-from ..frames import LAST, evict_frame, settle
+from ..frames import added, evict_frame, settle
 from ..interface import (
     ACCEPT,
     BYPASS,
     DROP,
     KEEP,
     NEVER,
-    REFUSED,
     Allocator,
     Policy,
     has_more_than,
@@ -22,18 +22,24 @@ from ..interface import (
     register,
     unlink,
 )
-from .selfshrink import BACK, STORED, selfshrink, swap_out_again
-
-LARGEST, MEAN, EXCLUSIVE, FRAMES, SECOND_NS, SHRINKS, SHRINK_NS, HYSTERESIS, INERTIA = range(9)
-NEXT_REMOTIFY, NEXT_SHRINK = 3, 4  # registers, after those of selfshrink
+from . import selfshrink
+from .selfshrink import BACK, STORED, shrink, swap_out_again
+from .zcache2 import is_too_long
 
 SECOND = 1_000_000_000
+
+
+class Own(selfshrink.Own, frames.Own):
+    """Registers of the two workers."""
+
+    next_remotify: int  # ns
+    next_shrink: int  # ns
 
 
 @njit(cache=True)
 def _remotify(w: Any) -> None:
     """ramster_remotify_process: page frames in LRU order, each with its one or two objects."""
-    for _ in range(int(w.p[FRAMES])):
+    for _ in range(w.p.remotify_frames):
         if evict_frame(w) == 0:
             return
 
@@ -44,23 +50,20 @@ def store(w: Any, page: int) -> int:
     h = w.host
     unlink(w, page)
     settle(w)
-    clen = w.pages[page].clen
-    if clen > w.p[LARGEST] or w.class_of[clen] == REFUSED:
-        return BYPASS
-    if clen > w.p[MEAN] and h.pool_count > 0 and h.pool_bytes // h.pool_count > w.p[MEAN]:
+    if is_too_long(w, page):
         return BYPASS
     if not has_more_than(w, h.watermark_min):
         h.limit_hits += 1
         return BYPASS
     push_tail(w, STORED, page)
-    w.own[LAST] = page + 1
+    added(w, page)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """Exclusive gets, the default, free the copy."""
-    return DROP if w.p[EXCLUSIVE] != 0 else KEEP
+    return DROP if w.p.exclusive_gets else KEEP
 
 
 @hook
@@ -68,20 +71,20 @@ def wake(w: Any, page: int) -> int:
     """The two workers, each at its own pace."""
     h, own = w.host, w.own
     now = h.now
-    if own[NEXT_REMOTIFY] == 0:
-        own[NEXT_REMOTIFY] = h.wake
-        own[NEXT_SHRINK] = h.wake if w.p[SHRINKS] != 0 else NEVER
+    if own.next_remotify == 0:
+        own.next_remotify = h.wake
+        own.next_shrink = h.wake if w.p.selfshrinking else NEVER
     settle(w)
-    while min(own[NEXT_REMOTIFY], own[NEXT_SHRINK]) <= now:
-        h.now = min(own[NEXT_REMOTIFY], own[NEXT_SHRINK])
-        if own[NEXT_REMOTIFY] <= own[NEXT_SHRINK]:
+    while min(own.next_remotify, own.next_shrink) <= now:
+        h.now = min(own.next_remotify, own.next_shrink)
+        if own.next_remotify <= own.next_shrink:
             _remotify(w)
-            own[NEXT_REMOTIFY] += int(w.p[SECOND_NS])
+            own.next_remotify += w.p.remotify_ns
         else:
-            selfshrink(w, int(w.p[HYSTERESIS]), int(w.p[INERTIA]), False)
-            own[NEXT_SHRINK] += int(w.p[SHRINK_NS])
+            shrink(w, False)
+            own.next_shrink += w.p.selfshrink_ns
     h.now = now
-    h.wake = min(own[NEXT_REMOTIFY], own[NEXT_SHRINK])
+    h.wake = min(own.next_remotify, own.next_shrink)
     return 0
 
 
@@ -140,6 +143,7 @@ class Ramster(Policy):
         "Linux 3.9 drivers/staging/zcache/ramster/ramster.c:frontswap_selfshrink",
         "Linux 3.9 drivers/staging/zcache/zcache-main.c:zcache_pampd_pers_create",
     )
+    own = Own
     ghosts = (BACK,)
     store = store
     load = load
@@ -157,23 +161,12 @@ class Ramster(Policy):
             f"@{self.remote_mbytes_per_s:f}MB/s,disk"
         )
 
-    def numbers(self, ram_pages: int) -> tuple[float, ...]:
-        """The two lengths, the switch, then the workers."""
-        return (
-            float(self.zbud_max_zsize),
-            float(self.zbud_max_mean_zsize),
-            float(self.exclusive_gets == "on"),
-            float(self.remotify_frames),
-            self.remotify_interval_s * SECOND,
-            float(self.selfshrinking == "on"),
-            self.selfshrink_interval * SECOND,
-            float(self.frontswap_hysteresis),
-            float(self.frontswap_inertia),
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """Those of the order of frames."""
-        return frames.registers(total_pages)
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The workers' periods in ns."""
+        return {
+            "remotify_ns": int(self.remotify_interval_s * SECOND),
+            "selfshrink_ns": int(self.selfshrink_interval * SECOND),
+        }
 
     def allocator(self) -> Allocator:
         """That of zcache2."""

@@ -7,30 +7,40 @@ list of its own, from which the VM swaps it out again when memory is short.
 from typing import Any
 
 from ...compiled import njit
-from ..interface import RESIDENT, free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
+from ..interface import RESIDENT, Registers, free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
 
 STORED, BACK = 0, 1
 """Lists: pages in the pool, pages that were pulled back into RAM."""
-LAST_COUNT, COUNT, COUNTER = range(3)
-"""Registers."""
+
+
+class Own(Registers):
+    """Registers."""
+
+    last_count: int  # pages in the pool two ticks ago
+    count: int  # and at the last one
+    counter: int  # ticks of inertia that are left
 
 
 @njit(cache=True)
-def selfshrink(w: Any, hysteresis: int, inertia: int, resets: bool) -> None:
-    """One period; ``resets``: after a shrink the inertia counts again, as from 3.16 on."""
+def shrink(w: Any, resets: bool) -> None:
+    """One period, by the policy's ``frontswap_hysteresis`` and ``frontswap_inertia``.
+
+    ``resets``: after a shrink the inertia counts again, as from 3.16 on.
+    """
     h, own = w.host, w.own
-    own[LAST_COUNT] = own[COUNT]
-    own[COUNT] = h.pool_count
-    if own[COUNT] == 0 or own[COUNT] > own[LAST_COUNT]:
-        own[COUNTER] = inertia
+    hysteresis, inertia = w.p.frontswap_hysteresis, w.p.frontswap_inertia
+    own.last_count = own.count
+    own.count = h.pool_count
+    if own.count == 0 or own.count > own.last_count:
+        own.counter = inertia
         return
-    if own[COUNTER]:
-        own[COUNTER] -= 1
-        if own[COUNTER]:
+    if own.counter:
+        own.counter -= 1
+        if own.counter:
             return
     if resets:
-        own[COUNTER] = inertia
-    wanted = own[COUNT] if own[COUNT] <= hysteresis else own[COUNT] // hysteresis
+        own.counter = inertia
+    wanted = own.count if own.count <= hysteresis else own.count // hysteresis
     if free_pages(w) + h.file < wanted:
         return  # security_vm_enough_memory() fails: nothing is pulled back
     for _ in range(wanted):

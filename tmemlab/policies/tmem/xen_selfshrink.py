@@ -1,22 +1,28 @@
 """Xen: selfballooning and frontswap-selfshrink."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...compiled import njit
-from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, Policy, hook, param, push_tail, register, unlink
-from .selfshrink import BACK, STORED, selfshrink, swap_out_again
+from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, PercentPool, hook, param, push_tail, register, unlink
+from . import selfshrink
+from .selfshrink import BACK, STORED, shrink, swap_out_again
 
-LIMIT, INTERVAL_NS, DOWN, UP, RESERVE, RESERVED = range(6)
-HYSTERESIS, INERTIA, RESETS, SHRINKS, BALLOONS, COMPRESS = range(6, 12)
-GUEST = 3  # register, after those of selfshrink
+RHYTHMS = ("3.8", "3.16")
+RESETS = 1  # 3.16
+
+
+class Own(selfshrink.Own):
+    """Registers, after those of selfshrink."""
+
+    guest: int  # pages of RAM that the guest has
 
 
 @njit(cache=True)
 def _floor(w: Any) -> int:
     """The least memory the guest keeps, by its size [selfballoon_process]; megabytes in pages."""
-    reserve = int(w.p[RESERVE])
+    reserve = w.p.reserve
     useful = w.host.ram - reserve
     if useful < 16 << 8:
         return int(w.host.ram)
@@ -30,8 +36,8 @@ def _floor(w: Any) -> int:
 @njit(cache=True)
 def _goal(w: Any) -> int:
     h = w.host
-    goal = h.ram - h.base_free - h.file + int(w.p[RESERVE]) + int(w.p[RESERVED])
-    if w.p[SHRINKS] != 0:
+    goal = h.ram - h.base_free - h.file + w.p.reserve + w.p.reserved
+    if w.p.frontswap_selfshrinking:
         goal += h.pool_count
     return int(goal)
 
@@ -40,24 +46,24 @@ def _goal(w: Any) -> int:
 def _limit(w: Any) -> float:
     """What ballooning has left to the hypervisor, but no more than its limit."""
     h, own = w.host, w.own
-    if w.p[BALLOONS] == 0:
-        return float(w.p[LIMIT])
-    if own[GUEST] == 0:  # the guest has run for long: it begins where ballooning would have led it
-        own[GUEST] = min(max(_goal(w), _floor(w)), h.ram)
-    return min(float(w.p[LIMIT]), float(h.ram - own[GUEST]))
+    if not w.p.selfballooning:
+        return float(w.p.limit)
+    if own.guest == 0:  # the guest has run for long: it begins where ballooning would have led it
+        own.guest = min(max(_goal(w), _floor(w)), h.ram)
+    return min(float(w.p.limit), float(h.ram - own.guest))
 
 
 @njit(cache=True)
 def _balloon(w: Any) -> None:
     h, own = w.host, w.own
     _limit(w)
-    goal, guest = _goal(w), own[GUEST]
+    goal, guest = _goal(w), own.guest
     if guest > goal:
-        guest -= (guest - goal) // int(w.p[DOWN])
+        guest -= (guest - goal) // w.p.selfballoon_downhysteresis
     elif guest < goal:
-        guest += (goal - guest) // int(w.p[UP])
+        guest += (goal - guest) // w.p.selfballoon_uphysteresis
     # What the pool holds cannot be given to the guest.
-    own[GUEST] = min(max(guest, _floor(w)), h.ram - h.pool_pages)
+    own.guest = min(max(guest, _floor(w)), h.ram - h.pool_pages)
 
 
 @hook
@@ -68,7 +74,7 @@ def store(w: Any, page: int) -> int:
     if h.pool_pages >= _limit(w):
         h.limit_hits += 1
         return REJECT
-    if w.p[COMPRESS] == 0:
+    if not w.p.tmem_compress:
         w.pages[page].clen = 4096
     push_tail(w, STORED, page)
     return ACCEPT
@@ -85,11 +91,11 @@ def wake(w: Any, page: int) -> int:
     """The worker: balloon, then shrink."""
     h = w.host
     while h.wake <= h.now:
-        if w.p[BALLOONS] != 0:
+        if w.p.selfballooning:
             _balloon(w)
-        if w.p[SHRINKS] != 0:
-            selfshrink(w, int(w.p[HYSTERESIS]), int(w.p[INERTIA]), w.p[RESETS] != 0)
-        h.wake += int(w.p[INTERVAL_NS])
+        if w.p.frontswap_selfshrinking:
+            shrink(w, w.p.rhythm == RESETS)
+        h.wake += w.p.interval_ns
     return 0
 
 
@@ -101,7 +107,7 @@ def pressure(w: Any, need: int) -> int:
 
 @register("tmem.xen_selfshrink")
 @dataclass(frozen=True)
-class XenSelfshrink(Policy):
+class XenSelfshrink(PercentPool):
     """A Xen guest's frontswap pool, which a timer drains by pulling pages back into the guest's RAM.
 
     Every ``selfballoon_interval`` the guest gives memory to the hypervisor, or takes it back, on its way to
@@ -122,7 +128,7 @@ class XenSelfshrink(Policy):
     max_pool_percent: float = param(
         100.0, "memory the hypervisor grants to the pool at most", unit="percent of RAM", low=0, high=100
     )
-    rhythm: str = param("3.8", "whether a shrink restarts the inertia (3.16) or not", choices=("3.8", "3.16"))
+    rhythm: str = param("3.8", "whether a shrink restarts the inertia (3.16) or not", choices=RHYTHMS)
     selfballooning: str = param("on", "the pool is bounded by what the balloon took", choices=("on", "off"))
     frontswap_selfshrinking: str = param(
         "on", "pages are pulled back", choices=("on", "off"), kernel="frontswap_selfshrinking"
@@ -166,31 +172,24 @@ class XenSelfshrink(Policy):
         "Linux 3.8 mm/frontswap.c:frontswap_shrink, __frontswap_unuse_pages; mm/swapfile.c:try_to_unuse",
         "xen-project/xen tmem_xen.h:_tmh_alloc_page_thispool",
     )
+    own = Own
     ghosts = (BACK,)
     store = store
     load = load
     wake = wake
     pressure = pressure
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """In the order of the indices."""
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Sizes in pages; the period in ns."""
         reserved = self.selfballoon_reserved_mb * 256
         if self.rhythm == "3.16" and reserved == 0:
             reserved = ram_pages // 10
-        return (
-            ram_pages * self.max_pool_percent // 100,
-            1e9 * self.selfballoon_interval,
-            float(self.selfballoon_downhysteresis),
-            float(self.selfballoon_uphysteresis),
-            ram_pages * self.totalreserve_percent // 100,
-            float(reserved),
-            float(self.frontswap_hysteresis),
-            float(self.frontswap_inertia),
-            float(self.rhythm == "3.16"),
-            float(self.frontswap_selfshrinking == "on"),
-            float(self.selfballooning == "on"),
-            float(self.tmem_compress == "on"),
-        )
+        return {
+            **super().derived(ram_pages),
+            "reserve": int(ram_pages * self.totalreserve_percent // 100),
+            "reserved": reserved,
+            "interval_ns": self.selfballoon_interval * 10**9,
+        }
 
     def first_wake(self) -> int:
         """The first tick."""
@@ -199,7 +198,3 @@ class XenSelfshrink(Policy):
     def zeros(self) -> int:
         """Nothing knows pages of zero bytes."""
         return ORDINARY
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "XenSelfshrink":
-        """The same, with so much granted at most."""
-        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)

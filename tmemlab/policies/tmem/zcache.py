@@ -1,6 +1,6 @@
 """zcache of 2011: frontswap over a pool that cannot shrink."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,6 @@ from ..interface import (
     register,
 )
 
-COUNT, LARGEST, MEAN = range(3)
-
 ZV_HEADER = 40
 """Bytes of struct zv_hdr in front of each object, by its fields: not measured."""
 
@@ -29,15 +27,15 @@ ZV_HEADER = 40
 def store(w: Any, page: int) -> int:
     """zcache_pampd_create for a persistent page: the tests in its order."""
     h = w.host
-    clen = w.pages[page].clen
+    clen, mean = w.pages[page].clen, w.p.zv_max_mean_zsize
     if not has_more_than(w, h.watermark_min):
         return REJECT  # the page for it is asked for without waiting and without reserves
-    if h.pool_count > w.p[COUNT]:
+    if h.pool_count > w.p.most_stored:
         h.limit_hits += 1
         return REJECT
-    if clen > w.p[LARGEST] or w.class_of[clen] == REFUSED:
+    if clen > w.p.zv_max_zsize or w.class_of[clen] == REFUSED:
         return REJECT
-    if clen > w.p[MEAN] and h.pool_count > 0 and h.pool_pages * 4096 // h.pool_count > w.p[MEAN]:
+    if clen > mean and h.pool_count > 0 and h.pool_pages * 4096 // h.pool_count > mean:
         return REJECT
     push_tail(w, 0, page)
     return ACCEPT
@@ -76,13 +74,9 @@ class Zcache(Policy):
     store = store
     load = load_keeps
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Pages stored at most; the two lengths."""
-        return (
-            ram_pages * self.zv_page_count_policy_percent // 100,
-            float(self.zv_max_zsize),
-            float(self.zv_max_mean_zsize),
-        )
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Pages stored at most."""
+        return {"most_stored": ram_pages * self.zv_page_count_policy_percent // 100}
 
     def allocator(self) -> Allocator:
         """No handle, but zcache's own header."""

@@ -1,11 +1,11 @@
 """zcache2: pages of zbud in LRU order, with the writeback that was designed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...compiled import njit
 from .. import frames
-from ..frames import LAST, evict_frame, settle
+from ..frames import added, evict_frame, settle
 from ..interface import (
     ACCEPT,
     DROP,
@@ -23,10 +23,17 @@ from ..interface import (
     register,
 )
 
-LARGEST, MEAN, EXCLUSIVE, WRITEBACK = range(4)
-
 TMEM_HANDLE = 32
 """Bytes of struct tmem_handle stored with each object, by its fields: not measured."""
+
+
+@njit(cache=True)
+def is_too_long(w: Any, page: int) -> bool:
+    """Whether the page compresses to more than a put may have, or to more than the mean while that is too high."""
+    h, clen, mean = w.host, w.pages[page].clen, w.p.zbud_max_mean_zsize
+    if clen > w.p.zbud_max_zsize or w.class_of[clen] == REFUSED:
+        return True
+    return bool(clen > mean and h.pool_count > 0 and h.pool_bytes // h.pool_count > mean)
 
 
 @hook
@@ -34,30 +41,27 @@ def store(w: Any, page: int) -> int:
     """zcache_pampd_pers_create: length, mean, then a page without waiting and without reserves."""
     h = w.host
     settle(w)
-    clen = w.pages[page].clen
-    if clen > w.p[LARGEST] or w.class_of[clen] == REFUSED:
-        return REJECT
-    if clen > w.p[MEAN] and h.pool_count > 0 and h.pool_bytes // h.pool_count > w.p[MEAN]:
+    if is_too_long(w, page):
         return REJECT
     if not has_more_than(w, h.watermark_min):
         h.limit_hits += 1
         return REJECT
     push_tail(w, 0, page)
-    w.own[LAST] = page + 1
+    added(w, page)
     return ACCEPT
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """Exclusive gets, the default, free the copy."""
-    return DROP if w.p[EXCLUSIVE] != 0 else KEEP
+    return DROP if w.p.exclusive_gets else KEEP
 
 
 @hook
 def pressure(w: Any, need: int) -> int:
     """shrink_zcache_memory as designed: page frames, oldest first, until there are no more than of anon memory."""
     h = w.host
-    if w.p[WRITEBACK] == 0:
+    if not w.p.writeback:
         return 0
     before = h.pool_pages
     while h.pool_pages > h.ram - h.base_free - h.file:
@@ -106,22 +110,10 @@ class Zcache2(Policy):
     inert: ClassVar[dict[str, str]] = {
         "writeback": "acts where the pool has more pages than there is anonymous memory: tested by hand instead"
     }
+    own = frames.Own
     store = store
     load = load
     pressure = pressure
-
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """The two lengths; the switches."""
-        return (
-            float(self.zbud_max_zsize),
-            float(self.zbud_max_mean_zsize),
-            float(self.exclusive_gets == "on"),
-            float(self.writeback == "on"),
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """Those of the order of frames."""
-        return frames.registers(total_pages)
 
     def allocator(self) -> Allocator:
         """64 chunks without a header, a handle with each object."""

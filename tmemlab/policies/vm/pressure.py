@@ -1,7 +1,7 @@
 """The pool as the 2011 critique wanted it: run by the core VM."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import victims
@@ -11,10 +11,10 @@ from ..interface import (
     KEEP,
     REJECT,
     Hook,
-    Policy,
+    LimitedPool,
+    Registers,
     free_pages,
     hook,
-    limit_pages,
     oldest,
     param,
     push_tail,
@@ -22,24 +22,21 @@ from ..interface import (
     write_back,
 )
 
-LIMIT = 0
-BATCH, COMPRESSED, LARGEST, EXCLUSIVE = range(victims.FIRST_OWN, victims.FIRST_OWN + 4)
-
 
 @hook
 def store(w: Any, page: int) -> int:
     """Take what compresses; make room in batches."""
     h = w.host
-    if w.pages[page].clen >= w.p[LARGEST]:
+    if w.pages[page].clen >= w.p.largest:
         return REJECT
-    if h.pool_pages >= w.p[LIMIT]:
+    if h.pool_pages >= w.p.limit:
         h.limit_hits += 1
-        for _ in range(int(w.p[BATCH])):
+        for _ in range(w.p.batch):
             victim = oldest(w, 0)
             if victim < 0:
                 break
-            write_back(w, victim, w.p[COMPRESSED] != 0)
-        if h.pool_pages >= w.p[LIMIT]:
+            write_back(w, victim, w.p.compressed_writeback == 1)
+        if h.pool_pages >= w.p.limit:
             return REJECT
     push_tail(w, 0, page)
     return ACCEPT
@@ -48,10 +45,10 @@ def store(w: Any, page: int) -> int:
 @hook
 def pressure(w: Any, need: int) -> int:
     """Reclaim took too little: give back the oldest pages, in batches, until that is enough."""
-    compressed = w.p[COMPRESSED] != 0
+    compressed = w.p.compressed_writeback == 1
     before = w.host.pool_pages
     while before - w.host.pool_pages < need:
-        for _ in range(int(w.p[BATCH])):
+        for _ in range(w.p.batch):
             victim = oldest(w, 0)
             if victim < 0:
                 return int(before - w.host.pool_pages)
@@ -66,16 +63,16 @@ def pressure(w: Any, need: int) -> int:
 def ordered_store(w: Any, page: int) -> int:
     """The same with another victim order."""
     h = w.host
-    if w.pages[page].clen >= w.p[LARGEST]:
+    if w.pages[page].clen >= w.p.largest:
         return REJECT
-    compressed = w.p[COMPRESSED] != 0
+    compressed = w.p.compressed_writeback == 1
     met = victims.arrive(w, page, compressed)
-    if h.pool_pages >= w.p[LIMIT]:
+    if h.pool_pages >= w.p.limit:
         h.limit_hits += 1
-        for _ in range(int(w.p[BATCH])):
+        for _ in range(w.p.batch):
             if not victims.evict(w, met, compressed):
                 break
-        if h.pool_pages >= w.p[LIMIT]:
+        if h.pool_pages >= w.p.limit:
             return REJECT
     victims.insert(w, page, met)
     return ACCEPT
@@ -84,7 +81,7 @@ def ordered_store(w: Any, page: int) -> int:
 @hook
 def ordered_load(w: Any, page: int) -> int:
     """A use, where the copy stays."""
-    if w.p[EXCLUSIVE] != 0:
+    if w.p.exclusive_loads:
         return DROP
     victims.touch(w, page)
     return KEEP
@@ -93,10 +90,10 @@ def ordered_load(w: Any, page: int) -> int:
 @hook
 def ordered_pressure(w: Any, need: int) -> int:
     """Give back what the order gives up, in batches, until that is enough."""
-    compressed = w.p[COMPRESSED] != 0
+    compressed = w.p.compressed_writeback == 1
     before = w.host.pool_pages
     while before - w.host.pool_pages < need:
-        for _ in range(int(w.p[BATCH])):
+        for _ in range(w.p.batch):
             if not victims.evict(w, 0, compressed):
                 return int(before - w.host.pool_pages)
         if w.host.disk_busy - w.host.now > w.host.disk_queue_ns and free_pages(w) > 0:
@@ -106,7 +103,7 @@ def ordered_pressure(w: Any, need: int) -> int:
 
 @register("vm.pressure")
 @dataclass(frozen=True)
-class Pressure(Policy):
+class Pressure(LimitedPool):
     """Every decision by the core VM: the pool is one more list that reclaim can take from.
 
     No fixed size: the pool may grow as long as memory is above the low watermark. When free memory falls
@@ -122,9 +119,6 @@ class Pressure(Policy):
     """
 
     max_pool_percent: float = param(100.0, "pool limit", unit="percent of RAM", low=0, high=100)
-    max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
-    )
     batch: int = param(32, "pages a call, SWAP_CLUSTER_MAX in the kernel", unit="pages", low=1, high=4096)
     compressed_writeback: str = param("on", "write compressed bytes as they are", choices=("on", "off"))
     largest: int = param(
@@ -145,31 +139,24 @@ class Pressure(Policy):
     store = store
     pressure = pressure
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit; the order's; batch; compressed writes or not; the largest taken; exclusive loads or not."""
-        return (
-            limit_pages(self, ram_pages),
-            *victims.numbers(self.order),
-            float(self.batch),
-            float(self.compressed_writeback == "on"),
-            float(self.largest),
-            float(self.exclusive_loads == "on"),
-        )
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """The limit; what the orders read, where they are asked."""
+        limit = super().derived(ram_pages)
+        return limit if self._is_queue() else {**limit, **victims.numbers()}
 
-    def hooks(self) -> tuple[Hook, Hook, Hook, Hook]:
+    def _is_queue(self) -> bool:
+        return self.order == "fifo" and self.exclusive_loads == "on"
+
+    def chosen_hooks(self) -> tuple[Hook, Hook, Hook, Hook]:
         """Those of the queue compile in a third of the time of those that know all orders."""
-        if self.order == "fifo" and self.exclusive_loads == "on":
-            return super().hooks()
+        if self._is_queue():
+            return super().chosen_hooks()
         return ordered_store, ordered_load, type(self).wake, ordered_pressure
 
     def ghost_lists(self) -> tuple[int, ...]:
         """Those of the order."""
         return victims.ghosts(self.order)
 
-    def registers(self, total_pages: int) -> int:
-        """Those of the order."""
-        return victims.registers(self.order, total_pages)
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Pressure":
-        """The same, limited to ``pool_bytes``."""
-        return replace(self, max_pool_pages=pool_bytes // 4096)
+    def registers(self) -> type[Registers]:
+        """Those of the order, where it is asked."""
+        return Registers if self._is_queue() else victims.registers(self.order)

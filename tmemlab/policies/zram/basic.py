@@ -1,25 +1,26 @@
 """zram without writeback."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..interface import ACCEPT, DROP, KEEP, REFUSE, REJECT, Policy, hook, param, push_tail, register
 
-LIMIT, SLOTS, LAST_SLOTS_FREED, HUGE, FALLBACK = range(5)
+FALLBACKS = ("disk", "none")
+DISK = 0
 
 
 @hook
 def store(w: Any, page: int) -> int:
     """Take the page while the device has slots and memory."""
     h = w.host
-    if h.pool_count >= w.p[SLOTS]:
+    if h.pool_count >= w.p.slots:
         h.limit_hits += 1
-        return REJECT if w.p[FALLBACK] != 0 else REFUSE
-    if w.p[LIMIT] > 0 and h.pool_pages >= w.p[LIMIT]:
+        return REJECT if w.p.fallback == DISK else REFUSE
+    if w.p.limit > 0 and h.pool_pages >= w.p.limit:
         h.limit_hits += 1
         return REFUSE
-    if w.pages[page].clen >= w.p[HUGE]:
+    if w.pages[page].clen >= w.p.huge_class_size:
         w.pages[page].clen = 4096
     push_tail(w, 0, page)
     return ACCEPT
@@ -28,7 +29,7 @@ def store(w: Any, page: int) -> int:
 @hook
 def load(w: Any, page: int) -> int:
     """The slot, and with it the copy, is freed at swap-in, or kept until it is freed otherwise."""
-    return DROP if w.p[LAST_SLOTS_FREED] != 0 else KEEP
+    return DROP if w.p.free_on_load else KEEP
 
 
 @register("zram.basic")
@@ -53,7 +54,7 @@ class ZramBasic(Policy):
         3625, "from this length a page is kept raw", unit="bytes", low=1, high=4096, kernel="huge_class_size"
     )
     free_on_load: str = param("on", "a swap-in frees the slot and the copy", choices=("on", "off"))
-    fallback: str = param("disk", "where pages go when the slots are taken", choices=("disk", "none"))
+    fallback: str = param("disk", "where pages go when the slots are taken", choices=FALLBACKS)
 
     sources = (
         "Linux 7.1 drivers/block/zram/zram_drv.c:zram_write_page (huge class, mem_limit)",
@@ -64,15 +65,12 @@ class ZramBasic(Policy):
     store = store
     load = load
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit and slots in pages; whether loads free; huge class; whether there is a disk behind."""
-        return (
-            ram_pages * self.mem_limit_percent // 100,
-            ram_pages * self.disksize_percent // 100,
-            float(self.free_on_load == "on"),
-            float(self.huge_class_size),
-            float(self.fallback == "disk"),
-        )
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Limit, 0 for none, and slots, in pages."""
+        return {
+            "limit": int(ram_pages * self.mem_limit_percent // 100),
+            "slots": int(ram_pages * self.disksize_percent // 100),
+        }
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "ZramBasic":
         """The same with ``mem_limit`` set to ``pool_bytes``."""

@@ -1,6 +1,6 @@
 """zram with a second compressor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from ..interface import (
     KEEP,
     LISTS,
     POOL,
+    Registers,
+    Table,
     enter_pool,
     hook,
     leave_pool,
@@ -20,11 +22,18 @@ from ..interface import (
 )
 from . import basic
 
-TYPE, INTERVAL_NS, IDLE_NS, THRESHOLD, MOST, SHARE, WRITES = range(5, 12)
 IDLE, HUGE, HUGE_IDLE = range(3)
 TYPES = ("idle", "huge", "huge_idle")
 FIRST_TRY, RECOMPRESSED, INCOMPRESSIBLE = range(3)  # marks of pages
-TIMES = 16  # first register of when each page was last read or written; after those, what it compressed to
+WRITEBACKS = ("off", "incompressible")
+
+
+class Own(Registers):
+    """Registers."""
+
+    used = Table(per_page=1)  # when each page was last read or written, ns
+    first_length = Table(per_page=1)  # what the first compressor made of it, bytes
+
 
 _basic_store = njit(cache=True)(basic.store.function)
 
@@ -38,24 +47,24 @@ def _slots(w: Any) -> int:
 def _is_candidate(w: Any, page: int) -> bool:
     if w.pages[page].place != POOL or w.pages[page].mark != FIRST_TRY:
         return False
-    if w.pages[page].clen < w.p[THRESHOLD]:
+    if w.pages[page].clen < w.p.threshold:
         return False
-    kind = int(w.p[TYPE])
+    kind = w.p.type
     if kind != IDLE and w.pages[page].clen < 4096:
         return False
-    return kind == HUGE or w.host.now - w.own[TIMES + page] >= w.p[IDLE_NS]
+    return kind == HUGE or w.host.now - w.own.used[page] >= w.p.idle_ns
 
 
 @njit(cache=True)
 def _recompress(w: Any, page: int) -> None:
     """Try the second compressor; what is not smaller by a size class stays as it is, and is marked."""
     h = w.host
-    length = max(int(w.own[TIMES + _slots(w) + page] * w.p[SHARE]), 1)
+    length = max(int(w.own.first_length[page] * w.p.second_share), 1)
     h.decompressed += 1
     h.compressed += 1
     new, old = w.classes[w.class_of[length]], w.classes[w.class_of[w.pages[page].clen]]
     smaller = new.pages * old.objects < old.pages * new.objects
-    if length >= w.p[basic.HUGE] or not smaller or (w.p[THRESHOLD] > 0 and length >= w.p[THRESHOLD]):
+    if length >= w.p.huge_class_size or not smaller or (w.p.threshold > 0 and length >= w.p.threshold):
         w.pages[page].mark = INCOMPRESSIBLE
         return
     leave_pool(w, page)
@@ -68,8 +77,8 @@ def _recompress(w: Any, page: int) -> None:
 @hook
 def store(w: Any, page: int) -> int:
     """As with one compressor; what it compressed to is remembered, also of pages that are kept raw."""
-    w.own[TIMES + page] = w.host.now
-    w.own[TIMES + _slots(w) + page] = w.pages[page].clen
+    w.own.used[page] = w.host.now
+    w.own.first_length[page] = w.pages[page].clen
     w.pages[page].mark = FIRST_TRY
     return int(_basic_store(w, page))
 
@@ -77,8 +86,8 @@ def store(w: Any, page: int) -> int:
 @hook
 def load(w: Any, page: int) -> int:
     """A read makes the page used."""
-    w.own[TIMES + page] = w.host.now
-    return DROP if w.p[basic.LAST_SLOTS_FREED] != 0 else KEEP
+    w.own.used[page] = w.host.now
+    return DROP if w.p.free_on_load else KEEP
 
 
 @hook
@@ -87,16 +96,16 @@ def wake(w: Any, page: int) -> int:
     h = w.host
     tried = 0
     for slot in range(_slots(w)):
-        if w.p[MOST] > 0 and tried >= w.p[MOST]:
+        if w.p.max_pages > 0 and tried >= w.p.max_pages:
             break
         if _is_candidate(w, slot):
             tried += 1
             _recompress(w, slot)
-    if w.p[WRITES] != 0:
+    if w.p.writeback:
         for slot in range(_slots(w)):
             if w.pages[slot].place == POOL and w.pages[slot].mark == INCOMPRESSIBLE:
                 write_back(w, slot, False)
-    interval = int(w.p[INTERVAL_NS])
+    interval = w.p.interval_ns
     h.wake += (h.now - h.wake) // interval * interval + interval
     return 0
 
@@ -128,7 +137,7 @@ class ZramRecompress(basic.ZramBasic):
     )
     second_share: float = param(0.8, "length under the second compressor", unit="of the first's", low=0.01, high=1)
     writeback: str = param(
-        "off", "write what stayed incompressible to the backing device", choices=("off", "incompressible"),
+        "off", "write what stayed incompressible to the backing device", choices=WRITEBACKS,
         kernel="writeback",
     )  # fmt: skip
 
@@ -137,26 +146,15 @@ class ZramRecompress(basic.ZramBasic):
         "Linux 6.19 drivers/block/zram/zram_drv.c (tries all second compressors in turn; here there is one)",
         "Linux 6.6 drivers/block/zram/zram_drv.c:writeback_store (incompressible; absent in 6.1)",
     )
+    own = Own
     store = store
     load = load
     wake = wake
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Those without recompression, then these."""
-        return (
-            *super().numbers(ram_pages),
-            float(TYPES.index(self.type)),
-            1e9 * self.interval,
-            1e9 * self.idle_age,
-            float(self.threshold),
-            float(self.max_pages),
-            self.second_share,
-            float(self.writeback == "incompressible"),
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """A time and a length a page."""
-        return TIMES + 2 * total_pages
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Those without recompression; times in ns."""
+        times = {"interval_ns": self.interval * 10**9, "idle_ns": self.idle_age * 10**9}
+        return {**super().derived(ram_pages), **times}
 
     def first_wake(self) -> int:
         """The first turn."""

@@ -1,19 +1,27 @@
 """zram with a backing device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...compiled import njit
-from ..interface import DROP, KEEP, LISTS, POOL, hook, param, register, write_back
+from ..interface import DROP, KEEP, LISTS, POOL, Registers, Table, hook, param, register, write_back
 from . import basic
 
-MODE, INTERVAL_NS, IDLE_NS, BUDGET, REFILL_NS, BY_SIZE = range(5, 11)
-LEFT, REFILLED = range(2)
-USED = 16  # first register of when each page was last read or written, ns
 IDLE, HUGE, HUGE_IDLE = range(3)
 MODES = ("idle", "huge", "huge_idle")
+CANDIDATES = ("slot", "size")
+BY_SLOT = 0
 BUCKET = 64
+
+
+class Own(Registers):
+    """Registers."""
+
+    left: int  # pages that may still be written
+    refilled: int  # when the limit was set last, ns
+    used = Table(per_page=1)  # when each page was last read or written, ns
+
 
 _basic_store = njit(cache=True)(basic.store.function)
 
@@ -22,19 +30,19 @@ _basic_store = njit(cache=True)(basic.store.function)
 def _is_candidate(w: Any, page: int) -> bool:
     if w.pages[page].place != POOL:
         return False
-    mode = int(w.p[MODE])
+    mode = w.p.mode
     if mode != IDLE and w.pages[page].clen < 4096:
         return False
-    return mode == HUGE or w.host.now - w.own[USED + page] >= w.p[IDLE_NS]
+    return mode == HUGE or w.host.now - w.own.used[page] >= w.p.idle_ns
 
 
 @njit(cache=True)
 def _write(w: Any, page: int) -> bool:
     """Write one page back; whether the limit allowed it."""
-    if w.p[BUDGET] > 0:
-        if w.own[LEFT] <= 0:
+    if w.p.writeback_limit > 0:
+        if w.own.left <= 0:
             return False
-        w.own[LEFT] -= 1
+        w.own.left -= 1
     write_back(w, page, False)
     return True
 
@@ -42,7 +50,7 @@ def _write(w: Any, page: int) -> bool:
 @njit(cache=True)
 def _write_back_all(w: Any) -> None:
     slots = w.pages.shape[0] - LISTS
-    if w.p[BY_SIZE] == 0 or w.p[BUDGET] == 0:
+    if w.p.candidates == BY_SLOT or w.p.writeback_limit == 0:
         for page in range(slots):
             if _is_candidate(w, page) and not _write(w, page):
                 return
@@ -56,26 +64,26 @@ def _write_back_all(w: Any) -> None:
 @hook
 def store(w: Any, page: int) -> int:
     """As without writeback; a write makes the page used."""
-    w.own[USED + page] = w.host.now
+    w.own.used[page] = w.host.now
     return int(_basic_store(w, page))
 
 
 @hook
 def load(w: Any, page: int) -> int:
     """A read makes the page used; whether it frees the slot is a matter of the version."""
-    w.own[USED + page] = w.host.now
-    return DROP if w.p[basic.LAST_SLOTS_FREED] != 0 else KEEP
+    w.own.used[page] = w.host.now
+    return DROP if w.p.free_on_load else KEEP
 
 
 @hook
 def wake(w: Any, page: int) -> int:
     """What somebody's script does now and then: write the mode to the device's writeback file."""
     h, own = w.host, w.own
-    if w.p[BUDGET] > 0 and (own[REFILLED] == 0 or h.now - own[REFILLED] >= w.p[REFILL_NS]):
-        own[LEFT] = int(w.p[BUDGET])
-        own[REFILLED] = h.now
+    if w.p.writeback_limit > 0 and (own.refilled == 0 or h.now - own.refilled >= w.p.limit_interval_ns):
+        own.left = w.p.writeback_limit
+        own.refilled = h.now
     _write_back_all(w)
-    interval = int(w.p[INTERVAL_NS])
+    interval = w.p.interval_ns
     h.wake += (h.now - h.wake) // interval * interval + interval
     return 0
 
@@ -102,7 +110,7 @@ class ZramWriteback(basic.ZramBasic):
         kernel="writeback_limit",
     )  # fmt: skip
     limit_interval: int = param(86400, "how often the limit is set again", unit="s", low=1, high=10**6)
-    candidates: str = param("slot", "slot order (to 6.12) or largest first (6.18)", choices=("slot", "size"))
+    candidates: str = param("slot", "slot order (to 6.12) or largest first (6.18)", choices=CANDIDATES)
 
     awake: ClassVar[dict[str, dict[str, Any]]] = {
         "limit_interval": {"writeback_limit": 3, "mode": "huge"},
@@ -113,26 +121,20 @@ class ZramWriteback(basic.ZramBasic):
         "Linux 6.18 drivers/block/zram/zram_drv.c:select_pp_slot (largest first; absent in 6.12)",
         "Linux 6.1 drivers/block/zram/zram_drv.c:writeback_store (huge_idle; idle and huge from 5.10 on)",
     )
+    own = Own
     synchronous = True
     store = store
     load = load
     wake = wake
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Those without writeback, then these."""
-        return (
-            *super().numbers(ram_pages),
-            float(MODES.index(self.mode)),
-            1e9 * self.writeback_interval,
-            1e9 * self.idle_age,
-            float(self.writeback_limit),
-            1e9 * self.limit_interval,
-            float(self.candidates == "size"),
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """A time a page."""
-        return USED + total_pages
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Those without writeback; times in ns."""
+        times = {
+            "interval_ns": self.writeback_interval * 10**9,
+            "idle_ns": self.idle_age * 10**9,
+            "limit_interval_ns": self.limit_interval * 10**9,
+        }
+        return {**super().derived(ram_pages), **times}
 
     def first_wake(self) -> int:
         """The first turn."""

@@ -6,20 +6,37 @@ cgroup has one. Facts common to all: an old copy never survives a new store, and
 to the entry's own slot, which stays allocated.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from ...compiled import njit
-from ..interface import ASKED, NEVER, ORDINARY, REFUSED, Allocator, Policy, oldest, param, write_back
-
-LIMIT, THRESHOLD, VISIT_NS, PAGE_NS, START_NS, EVICTS, EXCLUSIVE, SHRINKER, PRIORITY = range(9)
-FULL, WORKING, CLOCK, FAILURES, CURSOR, PROTECTED, DISK_LOADS, STORES, DEFERRED = range(9)
+from ..interface import (
+    ASKED,
+    NEVER,
+    ORDINARY,
+    REFUSED,
+    Allocator,
+    PercentPool,
+    Registers,
+    oldest,
+    param,
+    write_back,
+)
 
 MAX_RECLAIM_RETRIES = 16
 SWAP_CLUSTER_MAX = 32
 SHRINK_BATCH = 128
 DEF_PRIORITY = 12
+
+
+class WorkerOwn(Registers):
+    """Registers of the versions that have a worker."""
+
+    full: int  # 1: stores are rejected
+    working: int  # 1: the worker is queued or at work
+    clock: int  # the worker's time, ns
+    failures: int  # in its run
 
 
 @njit(cache=True)
@@ -33,32 +50,32 @@ def fits(w: Any, page: int) -> bool:
 def queue_worker(w: Any) -> None:
     """queue_work(): nothing happens if it is queued or at work."""
     own = w.own
-    if not own[WORKING]:
-        own[WORKING] = 1
-        own[FAILURES] = 0
-        own[CLOCK] = w.host.now + int(w.p[START_NS])
-        w.host.wake = own[CLOCK]
+    if not own.working:
+        own.working = 1
+        own.failures = 0
+        own.clock = w.host.now + w.p.start_ns
+        w.host.wake = own.clock
 
 
 @njit(cache=True)
 def wrote(w: Any, pages: int) -> None:
     """The worker's time moves on by so many writes; a full device queue makes it wait."""
     h, own = w.host, w.own
-    own[CLOCK] += pages * int(w.p[PAGE_NS])
-    if h.disk_busy - h.disk_queue_ns > own[CLOCK]:
-        own[CLOCK] = h.disk_busy - h.disk_queue_ns
+    own.clock += pages * w.p.page_ns
+    if h.disk_busy - h.disk_queue_ns > own.clock:
+        own.clock = h.disk_busy - h.disk_queue_ns
 
 
 @njit(cache=True)
 def can_accept(w: Any) -> bool:
     """zswap_can_accept(): strictly below the threshold."""
-    return bool(w.host.pool_pages < w.p[THRESHOLD])
+    return bool(w.host.pool_pages < w.p.threshold)
 
 
 @njit(cache=True)
 def is_full(w: Any) -> bool:
     """zswap_is_full(): strictly above the limit, up to 6.9."""
-    return bool(w.host.pool_pages > w.p[LIMIT])
+    return bool(w.host.pool_pages > w.p.limit)
 
 
 @njit(cache=True)
@@ -75,9 +92,9 @@ def oldest_anywhere(w: Any) -> int:
 def protect(w: Any) -> None:
     """One entry more is protected; half of them when they are more than a quarter of all [6.8 zswap_lru_add]."""
     own = w.own
-    own[PROTECTED] += 1
-    if own[PROTECTED] > w.host.pool_count // 4:
-        own[PROTECTED] //= 2
+    own.protected += 1
+    if own.protected > w.host.pool_count // 4:
+        own.protected //= 2
 
 
 @njit(cache=True)
@@ -89,19 +106,19 @@ def shrink_slab(w: Any, priority: int) -> int:
     """
     h, own = w.host, w.own
     before = h.pool_pages
-    own[PROTECTED] += h.loads_disk - own[DISK_LOADS]
-    own[DISK_LOADS] = h.loads_disk
+    own.protected += h.loads_disk - own.disk_loads
+    own.disk_loads = h.loads_disk
     if h.pool_count == 0:
         return 0
-    freeable = max(0, h.pool_count - own[PROTECTED]) * h.pool_bytes // (h.pool_count * 4096)
+    freeable = max(0, h.pool_count - own.protected) * h.pool_bytes // (h.pool_count * 4096)
     if freeable == 0:
         return 0
     delta = 2 * (freeable >> priority)
-    total = min((own[DEFERRED] >> priority) + delta, 2 * freeable)
+    total = min((own.deferred >> priority) + delta, 2 * freeable)
     scanned = 0
     while total >= SHRINK_BATCH or (total >= freeable and total > 0):
         batch = min(SHRINK_BATCH, total)
-        if own[PROTECTED] >= h.pool_count - batch:
+        if own.protected >= h.pool_count - batch:
             break  # SHRINK_STOP
         for _ in range(batch):
             victim = oldest_anywhere(w)
@@ -110,14 +127,14 @@ def shrink_slab(w: Any, priority: int) -> int:
             write_back(w, victim, False)
         total -= batch
         scanned += batch
-    own[DEFERRED] = min(max(own[DEFERRED] + delta - scanned, 0), 2 * freeable)
+    own.deferred = min(max(own.deferred + delta - scanned, 0), 2 * freeable)
     return int(before - h.pool_pages)
 
 
 @njit(cache=True)
 def sleep_or_go_on(w: Any) -> int:
     """Set the next wake of a worker."""
-    w.host.wake = w.own[CLOCK] if w.own[WORKING] else NEVER
+    w.host.wake = w.own.clock if w.own.working else NEVER
     return 0
 
 
@@ -169,27 +186,24 @@ def start_param() -> Any:
 
 
 @dataclass(frozen=True)
-class Era(Policy):
+class Era(PercentPool):
     """zswap with its limit; the versions add what they had."""
 
     max_pool_percent: float = param(
         20.0, "pool limit", unit="percent of RAM", low=0, high=100, kernel="max_pool_percent"
     )
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit and threshold in pages, the worker's times in ns, then switches, in the order of the indices."""
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Limit and threshold in pages; the worker's times in ns; whether the allocator can evict."""
         accept = getattr(self, "accept_threshold_percent", 100.0)
-        return (
-            ram_pages * self.max_pool_percent // 100,
-            ram_pages * accept // 100 * self.max_pool_percent // 100,
-            1e3 * getattr(self, "worker_visit_us", 0.0),
-            1e3 * getattr(self, "worker_page_us", 0.0),
-            1e3 * getattr(self, "worker_start_us", 0.0),
-            float(self.allocator().kind != "zsmalloc"),
-            float(getattr(self, "exclusive_loads", "off") == "on"),
-            float(getattr(self, "shrinker", "off") == "on"),
-            float(getattr(self, "reclaim_priority", DEF_PRIORITY)),
-        )
+        return {
+            **super().derived(ram_pages),
+            "threshold": int(ram_pages * accept // 100 * self.max_pool_percent // 100),
+            "visit_ns": int(1e3 * getattr(self, "worker_visit_us", 0.0)),
+            "page_ns": int(1e3 * getattr(self, "worker_page_us", 0.0)),
+            "start_ns": int(1e3 * getattr(self, "worker_start_us", 0.0)),
+            "evicts": self.allocator().kind != "zsmalloc",
+        }
 
     def zeros(self) -> int:
         """Asked where same-filled pages are known and switched on; else they are pages like others."""
@@ -198,7 +212,3 @@ class Era(Policy):
     def allocator(self) -> Allocator:
         """By the zpool parameter, with what the version adds to each object."""
         return Allocator(getattr(self, "zpool", "zbud"))
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
-        """The same with ``max_pool_percent`` such that the limit is ``pool_bytes``."""
-        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)

@@ -6,20 +6,18 @@ from typing import Any
 from ...compiled import njit
 from ..interface import hook, oldest, param, push_tail, register, unlink, write_back
 from . import v6_18
-from .v6_18 import MAX_RECLAIM_RETRIES, RECLAIMED_SHARE, THRESHOLD
-from .worker import ATTEMPTS, CLOCK, FAILURES, VISITS, end_run, is_due, next_visit, next_wake
-
-WALK = RECLAIMED_SHARE + 1
+from .v6_18 import MAX_RECLAIM_RETRIES
+from .worker import end_run, is_due, next_visit, next_wake
 
 
 @njit(cache=True)
 def _visit(w: Any) -> None:
     """shrink_memcg: walk the head of one list; a failure when nothing of it was written."""
     own = w.own
-    which = own[VISITS] - 1
-    own[VISITS] = 0
+    which = own.visits - 1
+    own.visits = 0
     visited = written = 0
-    while visited < w.p[WALK]:
+    while visited < w.p.nr_to_walk:
         entry = oldest(w, which)
         if entry < 0:
             break
@@ -31,8 +29,8 @@ def _visit(w: Any) -> None:
             continue
         write_back(w, entry, False)
         written += 1
-    own[ATTEMPTS] += 1
-    own[FAILURES] += written == 0
+    own.attempts += 1
+    own.failures += written == 0
 
 
 @hook
@@ -41,14 +39,14 @@ def wake(w: Any, page: int) -> int:
     h, own = w.host, w.own
     now = h.now
     while is_due(w, now):
-        h.now = own[CLOCK]  # its writes are queued at its own time
-        if own[VISITS]:
+        h.now = own.clock  # its writes are queued at its own time
+        if own.visits:
             _visit(w)
         else:
-            next_visit(w, int(w.p[WALK]))
-            if own[VISITS]:
+            next_visit(w, w.p.nr_to_walk)
+            if own.visits:
                 continue
-        if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
+        if own.failures == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p.threshold:
             end_run(w)
     h.now = now
     h.wake = next_wake(w)
@@ -79,7 +77,3 @@ class ZswapNext(v6_18.Zswap618):
         "Linux 7.1 mm/list_lru.c:__list_lru_walk_one (rotated entries can be met again)",
     )
     wake = wake
-
-    def numbers(self, ram_pages: int) -> "tuple[float, ...]":
-        """Those of 6.18, then the length of a walk."""
-        return *super().numbers(ram_pages), float(self.nr_to_walk)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import frames
-from ..frames import LAST, evict_frame, settle
+from ..frames import added, evict_frame, settle
 from ..interface import ACCEPT, REJECT, Allocator, hook, load_keeps, push_tail, register
 from .eras import Era, fits, is_full
 
@@ -20,7 +20,7 @@ def store(w: Any, page: int) -> int:
     if not fits(w, page):
         return REJECT
     push_tail(w, 0, page)
-    w.own[LAST] = page + 1
+    added(w, page)
     return ACCEPT
 
 
@@ -41,13 +41,10 @@ class Zswap311(Era):
         "Linux 3.11 mm/zbud.c:zbud_alloc, zbud_reclaim_page (LRU of pages, both objects leave)",
         "Linux 4.10 mm/zswap.c:zswap_frontswap_store, zswap_shrink (unchanged in what it decides)",
     )
+    own = frames.Own
     store = store
     load = load_keeps
 
     def allocator(self) -> Allocator:
         """zbud, with the swap entry in front of each object."""
         return Allocator("zbud", header=8)
-
-    def registers(self, total_pages: int) -> int:
-        """A few, and three a frame."""
-        return frames.registers(total_pages)

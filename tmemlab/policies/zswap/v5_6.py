@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import frames
-from ..frames import LAST, evict_frame, settle
+from ..frames import added, evict_frame, settle
 from ..interface import ACCEPT, REJECT, Allocator, hook, load_keeps, push_tail, register
 from .eras import (
-    CLOCK,
-    EVICTS,
-    FULL,
-    WORKING,
     Era,
+    WorkerOwn,
     can_accept,
     fits,
     is_full,
@@ -25,28 +22,32 @@ from .eras import (
 )
 
 
+class Own(WorkerOwn, frames.Own):
+    """Registers."""
+
+
 @hook
 def store(w: Any, page: int) -> int:
     """Above the limit queue the worker and reject; then reject until the pool is below the threshold."""
     own = w.own
-    if w.p[EVICTS] != 0:
+    if w.p.evicts:
         settle(w)
     if is_full(w):
         w.host.limit_hits += 1
-        own[FULL] = 1
+        own.full = 1
         queue_worker(w)
         return REJECT
-    if own[FULL]:
+    if own.full:
         if not can_accept(w):
             return REJECT  # and nothing is queued
-        own[FULL] = 0
+        own.full = 0
     if w.pages[page].clen == 0:
         return ACCEPT
     if not fits(w, page):
         return REJECT
     push_tail(w, 0, page)
-    if w.p[EVICTS] != 0:
-        own[LAST] = page + 1
+    if w.p.evicts:
+        added(w, page)
     return ACCEPT
 
 
@@ -54,10 +55,10 @@ def store(w: Any, page: int) -> int:
 def wake(w: Any, page: int) -> int:
     """shrink_worker: one page of the allocator, and no more."""
     own = w.own
-    if own[WORKING] and own[CLOCK] <= w.host.now:
-        if w.p[EVICTS] != 0:
+    if own.working and own.clock <= w.host.now:
+        if w.p.evicts:
             wrote(w, evict_frame(w))
-        own[WORKING] = 0
+        own.working = 0
     return sleep_or_go_on(w)
 
 
@@ -85,6 +86,7 @@ class Zswap56(Era):
         "Linux 5.10 mm/zbud.c:zbud_reclaim_page; mm/z3fold.c:z3fold_reclaim_page",
         "Linux 5.10 mm/zsmalloc.c:get_pages_per_zspage (chains of at most 4, no eviction)",
     )
+    own = Own
     store = store
     load = load_keeps
     wake = wake
@@ -94,7 +96,3 @@ class Zswap56(Era):
         if self.zpool == "zsmalloc":
             return Allocator("zsmalloc", chain=4, by_use=True)
         return Allocator(self.zpool, header=8)
-
-    def registers(self, total_pages: int) -> int:
-        """A few, and three a frame."""
-        return frames.registers(total_pages)

@@ -1,34 +1,28 @@
 """zswap as of Linux 6.18."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...compiled import njit
-from ..interface import ACCEPT, REJECT, Policy, hook, oldest, param, push_tail, register, unlink, write_back
-from .worker import (
-    ATTEMPTS,
-    CLOCK,
-    FAILURES,
-    FULL,
-    REGISTERS,
-    VISITS,
-    end_run,
-    is_due,
-    next_visit,
-    next_wake,
-    queue_worker,
-)
-
-LIMIT, THRESHOLD, SHRINKER = range(3)
-INACTIVE, RECLAIMED_SHARE = 9, 10
-"""Numbers; those between are the worker's (worker.py), and so are the registers before DEFERRED."""
-DEFERRED, DISK_LOADS, SCANNED, PASS, PASSED = range(14, 19)
+from ..interface import ACCEPT, REJECT, PercentPool, hook, oldest, param, push_tail, register, unlink, write_back
+from . import worker
+from .worker import end_run, is_due, next_visit, next_wake, queue_worker
 
 MAX_RECLAIM_RETRIES = 16
 SWAP_CLUSTER_MAX = 32
 SHRINK_BATCH = 128
 DEF_PRIORITY = 12
+
+
+class Own(worker.Own):
+    """Registers of the worker, and of the shrinker."""
+
+    deferred: int  # entries that are still to be scanned
+    disk_loads: int  # of which the shrinker knows
+    scanned: int  # pages that this reclaim has scanned
+    passes: int  # of it
+    passed: int  # pages since the last pass
 
 
 @njit(cache=True)
@@ -43,13 +37,13 @@ def _second_chance(w: Any, page: int) -> None:
 def _visit(w: Any) -> None:
     """A visit's effect comes at its end: a page is decompressed, and its entry freed, before its write returns."""
     own = w.own
-    victim = oldest(w, own[VISITS] - 1)
-    own[VISITS] = 0
-    own[ATTEMPTS] += 1
+    victim = oldest(w, own.visits - 1)
+    own.visits = 0
+    own.attempts += 1
     if victim < 0 or w.pages[victim].mark:
         if victim >= 0:
             _second_chance(w, victim)
-        own[FAILURES] += 1  # visited, not written: -EAGAIN
+        own.failures += 1  # visited, not written: -EAGAIN
     else:
         write_back(w, victim, False)
 
@@ -61,8 +55,8 @@ def _shrinker_count(w: Any) -> int:
     """
     h, own = w.host, w.own
     freeable = h.pool_count
-    recent = min(h.loads_disk - own[DISK_LOADS], freeable)
-    own[DISK_LOADS] += recent
+    recent = min(h.loads_disk - own.disk_loads, freeable)
+    own.disk_loads += recent
     if h.pool_count == 0:
         return 0
     return int((freeable - recent) * h.pool_bytes // (h.pool_count * 4096))
@@ -90,7 +84,7 @@ def _shrink_slab(w: Any, priority: int) -> int:
     if freeable == 0:
         return 0
     delta = 2 * (freeable >> priority)
-    total = min((own[DEFERRED] >> priority) + delta, 2 * freeable)
+    total = min((own.deferred >> priority) + delta, 2 * freeable)
     scanned = 0
     while total >= SHRINK_BATCH or (total >= freeable and total > 0):
         batch = min(SHRINK_BATCH, total)
@@ -108,7 +102,7 @@ def _shrink_slab(w: Any, priority: int) -> int:
             break
         total -= batch
         scanned += batch
-    own[DEFERRED] = min(max(own[DEFERRED] + delta - scanned, 0), 2 * freeable)
+    own.deferred = min(max(own.deferred + delta - scanned, 0), 2 * freeable)
     return int(before - h.pool_pages)
 
 
@@ -122,16 +116,16 @@ def _reclaim(w: Any) -> None:
     Pages that go to disk count as reclaimed, which is early by a pass.
     """
     own = w.own
-    own[SCANNED] += 1
-    own[PASSED] += 1
-    priority = DEF_PRIORITY - own[PASS]
-    if own[PASSED] < max((int(w.p[INACTIVE]) >> priority) * w.p[RECLAIMED_SHARE], 1.0):
+    own.scanned += 1
+    own.passed += 1
+    priority = DEF_PRIORITY - own.passes
+    if own.passed < max((w.p.inactive_pages >> priority) * w.p.reclaimed_share, 1.0):
         return
-    own[PASSED] = 0
-    own[PASS] += 1
-    if own[SCANNED] >= SWAP_CLUSTER_MAX or priority == 0:
-        own[SCANNED] = 0
-        own[PASS] = 0
+    own.passed = 0
+    own.passes += 1
+    if own.scanned >= SWAP_CLUSTER_MAX or priority == 0:
+        own.scanned = 0
+        own.passes = 0
     _shrink_slab(w, priority)
 
 
@@ -139,14 +133,14 @@ def _reclaim(w: Any) -> None:
 def store(w: Any, page: int) -> int:
     """zswap_check_limits, then the entry to the tail of its cgroup's list with its second chance."""
     h, own = w.host, w.own
-    if w.p[SHRINKER] != 0:
+    if w.p.shrinker:
         _reclaim(w)
-    if h.pool_pages >= w.p[LIMIT]:
+    if h.pool_pages >= w.p.limit:
         h.limit_hits += 1
-        own[FULL] = 1
-    elif own[FULL] and h.pool_pages <= w.p[THRESHOLD]:
-        own[FULL] = 0
-    if own[FULL]:
+        own.full = 1
+    elif own.full and h.pool_pages <= w.p.threshold:
+        own.full = 0
+    if own.full:
         queue_worker(w)
         return REJECT
     w.pages[page].mark = 1
@@ -160,14 +154,14 @@ def wake(w: Any, page: int) -> int:
     h, own = w.host, w.own
     now = h.now
     while is_due(w, now):
-        h.now = own[CLOCK]  # what it writes is queued at its own time, not at that of the next event
-        if own[VISITS]:
+        h.now = own.clock  # what it writes is queued at its own time, not at that of the next event
+        if own.visits:
             _visit(w)
         else:
             next_visit(w, 1)
-            if own[VISITS]:
+            if own.visits:
                 continue
-        if own[FAILURES] == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p[THRESHOLD]:
+        if own.failures == MAX_RECLAIM_RETRIES or h.pool_pages <= w.p.threshold:
             end_run(w)
     h.now = now
     h.wake = next_wake(w)
@@ -178,7 +172,7 @@ def wake(w: Any, page: int) -> int:
 def pressure(w: Any, need: int) -> int:
     """Global reclaim: the shrinker, where it is on, at rising urgency; nothing otherwise."""
     freed = 0
-    if w.p[SHRINKER] != 0:
+    if w.p.shrinker:
         for priority in range(DEF_PRIORITY, -1, -1):
             freed += _shrink_slab(w, priority)
             if freed >= need:
@@ -188,7 +182,7 @@ def pressure(w: Any, need: int) -> int:
 
 @register("zswap.v6_18")
 @dataclass(frozen=True)
-class Zswap618(Policy):
+class Zswap618(PercentPool):
     """zswap in front of a disk, as Linux 6.18 runs it.
 
     A store is rejected while the pool is full: from the moment it reaches ``max_pool_percent`` of RAM until
@@ -242,31 +236,20 @@ class Zswap618(Policy):
         "Linux 6.18 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan; mm/shrinker.c:do_shrink_slab",
         "Linux 6.18 mm/zswap.c:zswap_compress (incompressible pages are kept raw)",
     )
+    own = Own
     store = store
     wake = wake
     pressure = pressure
 
-    def numbers(self, ram_pages: int) -> Sequence[float]:
-        """Limit and threshold in pages; shrinker; the worker's times in ns; inactive pages; share reclaimed."""
-        limit = ram_pages * self.max_pool_percent // 100
-        return (
-            limit,
-            limit * self.accept_threshold_percent // 100,
-            float(self.shrinker == "on"),
-            1e3 * self.worker_visit_us,
-            1e3 * self.worker_page_us,
-            1e3 * self.worker_start_us,
-            self.worker_late_share,
-            1e3 * self.worker_late_us,
-            1e3 * self.worker_again_us,
-            float(self.inactive_pages),
-            self.reclaimed_share,
-        )
-
-    def registers(self, total_pages: int) -> int:
-        """The worker's and the shrinker's."""
-        return REGISTERS
-
-    def with_pool(self, pool_bytes: int, ram_bytes: int) -> "Zswap618":
-        """The same with ``max_pool_percent`` such that the limit is ``pool_bytes``."""
-        return replace(self, max_pool_percent=100 * pool_bytes / ram_bytes)
+    def derived(self, ram_pages: int) -> Mapping[str, float]:
+        """Limit and threshold in pages; the worker's times in ns."""
+        limit = super().derived(ram_pages)["limit"]
+        return {
+            "limit": limit,
+            "threshold": int(limit * self.accept_threshold_percent // 100),
+            "visit_ns": int(1e3 * self.worker_visit_us),
+            "page_ns": int(1e3 * self.worker_page_us),
+            "start_ns": int(1e3 * self.worker_start_us),
+            "late_ns": int(1e3 * self.worker_late_us),
+            "again_ns": int(1e3 * self.worker_again_us),
+        }

@@ -5,12 +5,8 @@ from typing import Any
 
 from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, oldest, push_tail, register, unlink, write_back
 from .eras import (
-    CLOCK,
-    EXCLUSIVE,
-    FULL,
-    VISIT_NS,
-    WORKING,
     Era,
+    WorkerOwn,
     can_accept,
     exclusive_param,
     fits,
@@ -33,10 +29,10 @@ def store(w: Any, page: int) -> int:
     own = w.own
     if is_full(w):
         w.host.limit_hits += 1
-        own[FULL] = 1
-    elif own[FULL] and can_accept(w):
-        own[FULL] = 0
-    if own[FULL]:
+        own.full = 1
+    elif own.full and can_accept(w):
+        own.full = 0
+    if own.full:
         queue_worker(w)
         return REJECT
     if w.pages[page].clen == 0:
@@ -50,7 +46,7 @@ def store(w: Any, page: int) -> int:
 @hook
 def load(w: Any, page: int) -> int:
     """The entry becomes the newest, or goes with exclusive loads."""
-    if w.p[EXCLUSIVE] != 0:
+    if w.p.exclusive_loads:
         return DROP
     unlink(w, page)
     push_tail(w, 0, page)
@@ -62,17 +58,17 @@ def wake(w: Any, page: int) -> int:
     """shrink_worker: entries, oldest first, until the pool accepts again or is empty."""
     h, own = w.host, w.own
     now = h.now
-    while own[WORKING] and own[CLOCK] <= now:
-        h.now = own[CLOCK]  # its writes are queued at its own time
+    while own.working and own.clock <= now:
+        h.now = own.clock  # its writes are queued at its own time
         victim = oldest(w, 0)
         if victim < 0:
-            own[WORKING] = 0
+            own.working = 0
             break
         write_back(w, victim, False)
-        own[CLOCK] += int(w.p[VISIT_NS])
+        own.clock += w.p.visit_ns
         wrote(w, 1)
         if can_accept(w):
-            own[WORKING] = 0
+            own.working = 0
     h.now = now
     return sleep_or_go_on(w)
 
@@ -102,6 +98,7 @@ class Zswap65(Era):
         "Linux 6.5 mm/zswap.c:zswap_frontswap_store, zswap_frontswap_load, shrink_worker, zswap_reclaim_entry",
         "Linux 6.6 mm/zswap.c:zswap_store, zswap_load, shrink_worker",
     )
+    own = WorkerOwn
     store = store
     load = load
     wake = wake

@@ -5,21 +5,11 @@ from typing import Any
 
 from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, oldest, param, push_tail, register, unlink, write_back
 from .eras import (
-    CLOCK,
-    CURSOR,
     DEF_PRIORITY,
-    EXCLUSIVE,
-    FAILURES,
-    FULL,
     MAX_RECLAIM_RETRIES,
-    PRIORITY,
-    PROTECTED,
-    SHRINKER,
-    STORES,
     SWAP_CLUSTER_MAX,
-    VISIT_NS,
-    WORKING,
     Era,
+    WorkerOwn,
     can_accept,
     exclusive_param,
     fits,
@@ -38,20 +28,30 @@ from .eras import (
 )
 
 
+class Own(WorkerOwn):
+    """Registers."""
+
+    cursor: int  # the cgroup that the worker visits next
+    stores: int  # all there were
+    protected: int  # entries that the shrinker leaves alone
+    disk_loads: int  # of which it knows
+    deferred: int  # entries that it still is to scan
+
+
 @hook
 def store(w: Any, page: int) -> int:
     """Closed above the limit until below the threshold; to the tail of the cgroup's list otherwise."""
     h, own = w.host, w.own
-    if w.p[SHRINKER] != 0:
-        own[STORES] += 1
-        if own[STORES] % SWAP_CLUSTER_MAX == 0:
-            shrink_slab(w, int(w.p[PRIORITY]))
+    if w.p.shrinker:
+        own.stores += 1
+        if own.stores % SWAP_CLUSTER_MAX == 0:
+            shrink_slab(w, w.p.reclaim_priority)
     if is_full(w):
         h.limit_hits += 1
-        own[FULL] = 1
-    elif own[FULL] and can_accept(w):
-        own[FULL] = 0
-    if own[FULL]:
+        own.full = 1
+    elif own.full and can_accept(w):
+        own.full = 0
+    if own.full:
         queue_worker(w)
         return REJECT
     if w.pages[page].clen == 0:
@@ -66,8 +66,8 @@ def store(w: Any, page: int) -> int:
 @hook
 def load(w: Any, page: int) -> int:
     """The entry becomes the newest of its list, or goes with exclusive loads; either way one is protected."""
-    w.own[PROTECTED] += 1
-    if w.p[EXCLUSIVE] != 0:
+    w.own.protected += 1
+    if w.p.exclusive_loads:
         return DROP
     unlink(w, page)
     push_tail(w, w.pages[page].cgroup % w.host.cgroups, page)
@@ -80,22 +80,22 @@ def wake(w: Any, page: int) -> int:
     """shrink_worker: round the cgroups, an entry of each; an empty one is a failure, a full round another."""
     h, own = w.host, w.own
     now = h.now
-    while own[WORKING] and own[CLOCK] <= now:
-        h.now = own[CLOCK]  # its writes are queued at its own time
-        if own[CURSOR] >= h.cgroups:
-            own[CURSOR] = 0
-            own[FAILURES] += 1
+    while own.working and own.clock <= now:
+        h.now = own.clock  # its writes are queued at its own time
+        if own.cursor >= h.cgroups:
+            own.cursor = 0
+            own.failures += 1
         else:
-            victim = oldest(w, own[CURSOR])
-            own[CURSOR] += 1
-            own[CLOCK] += int(w.p[VISIT_NS])
+            victim = oldest(w, own.cursor)
+            own.cursor += 1
+            own.clock += w.p.visit_ns
             if victim < 0:
-                own[FAILURES] += 1
+                own.failures += 1
             else:
                 write_back(w, victim, False)
                 wrote(w, 1)
-        if own[FAILURES] == MAX_RECLAIM_RETRIES or can_accept(w):
-            own[WORKING] = 0
+        if own.failures == MAX_RECLAIM_RETRIES or can_accept(w):
+            own.working = 0
     h.now = now
     return sleep_or_go_on(w)
 
@@ -104,7 +104,7 @@ def wake(w: Any, page: int) -> int:
 def pressure(w: Any, need: int) -> int:
     """Global reclaim: the shrinker, where it is on, at rising urgency; nothing otherwise."""
     freed = 0
-    if w.p[SHRINKER] != 0:
+    if w.p.shrinker:
         for priority in range(DEF_PRIORITY, -1, -1):
             freed += shrink_slab(w, priority)
             if freed >= need:
@@ -143,6 +143,7 @@ class Zswap68(Era):
         "Linux 6.8 mm/zswap.c:zswap_store, zswap_load, shrink_worker, shrink_memcg, zswap_lru_add",
         "Linux 6.8 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan, zswap_folio_swapin",
     )
+    own = Own
     store = store
     load = load
     wake = wake

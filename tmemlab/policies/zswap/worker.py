@@ -9,15 +9,27 @@ those: when a CPU was free is the host's doing, like the memory that it had; wha
 from typing import Any
 
 from ...compiled import njit
-from ..interface import NEVER, oldest, sentinel
+from ..interface import NEVER, Registers, oldest, sentinel
 
-VISIT_NS, PAGE_NS, START_NS, LATE_SHARE, LATE_NS, AGAIN_NS = range(3, 9)
-"""Where the policies have the worker's times among their numbers."""
-FULL, WORKING, CLOCK, FAILURES, ATTEMPTS, CURSOR, LATE, BEGINS, AGAIN, VISITS = range(10)
-GIVEN, NEXT_RUN, PACE, ASKED = range(10, 14)
-"""Registers. FULL: stores are rejected. PACE: how long a turn takes, in 1024ths of the parameters, 0 for 1024.
-GIVEN: within the time of a given run. ASKED: for a run that will be given."""
-REGISTERS = 24
+
+class Own(Registers):
+    """The worker's registers."""
+
+    full: int  # 1: stores are rejected
+    working: int  # 1: it is queued or at work
+    clock: int  # its time, ns
+    failures: int  # in this run
+    attempts: int  # on this walk of the hierarchy
+    cursor: int  # the cgroup that comes next
+    late: int  # share of the runs since the last late one, in millionths
+    begins: int  # when the run begins, or began, ns
+    again: int  # 1: asked for while it runs
+    visits: int  # the cgroup that is being visited, + 1
+    given: int  # 1: within the time of a given run
+    next_run: int  # index into w.runs
+    pace: int  # how long a turn takes, in 1024ths of the parameters, 0 for 1024
+    asked: int  # 1: for a run that will be given
+
 
 VISITS_A_RUN = 15
 """Entries that a run looks at before it gives up where one cgroup has all of them: collect/probes/zswap_worker.py
@@ -36,25 +48,25 @@ def next_visit(w: Any, walk: int) -> None:
     so that a run which finds it below the threshold ends before it has written anything.
     """
     h, own = w.host, w.own
-    if own[CURSOR] >= h.cgroups:  # the hierarchy was walked once
-        own[CURSOR] = 0
-        if own[ATTEMPTS] == 0:
-            own[FAILURES] += 1
-        own[ATTEMPTS] = 0
+    if own.cursor >= h.cgroups:  # the hierarchy was walked once
+        own.cursor = 0
+        if own.attempts == 0:
+            own.failures += 1
+        own.attempts = 0
         return
-    victim, end = oldest(w, own[CURSOR]), sentinel(w, own[CURSOR])
-    own[CURSOR] += 1
+    victim, end = oldest(w, own.cursor), sentinel(w, own.cursor)
+    own.cursor += 1
     if victim < 0:
         return  # -ENOENT: skipped, not counted
-    own[VISITS] = own[CURSOR]
-    pace = own[PACE] or 1024
+    own.visits = own.cursor
+    pace = own.pace or 1024
     for _ in range(walk):
-        own[CLOCK] += int(w.p[VISIT_NS]) * pace >> 10
+        own.clock += w.p.visit_ns * pace >> 10
         if not w.pages[victim].mark:
-            own[CLOCK] += int(w.p[PAGE_NS]) * pace >> 10
+            own.clock += w.p.page_ns * pace >> 10
             # A full device queue makes the submitter wait for it; the length of a given run has that in it.
-            if not own[GIVEN] and h.disk_busy - h.disk_queue_ns > own[CLOCK]:
-                own[CLOCK] = h.disk_busy - h.disk_queue_ns
+            if not own.given and h.disk_busy - h.disk_queue_ns > own.clock:
+                own.clock = h.disk_busy - h.disk_queue_ns
         victim = w.pages[victim].next
         if victim == end:
             break
@@ -64,47 +76,47 @@ def next_visit(w: Any, walk: int) -> None:
 def _wait(w: Any, usual: int) -> None:
     """A run begins after its usual wait or, every so often, late, because a CPU has other work."""
     own = w.own
-    own[LATE] += int(w.p[LATE_SHARE] * 1e6)
-    if own[LATE] >= 1_000_000:
-        own[LATE] -= 1_000_000
-        usual = int(w.p[LATE_NS])
-    own[CLOCK] += usual
-    own[BEGINS] = own[CLOCK]
+    own.late += int(w.p.worker_late_share * 1e6)
+    if own.late >= 1_000_000:
+        own.late -= 1_000_000
+        usual = w.p.late_ns
+    own.clock += usual
+    own.begins = own.clock
 
 
 @njit(cache=True)
 def _enter_slot(w: Any) -> None:
     """The next given run: until its end the worker has a CPU, and the pace that what the kernel did in it had."""
     own = w.own
-    run = w.runs[own[NEXT_RUN]]
-    own[GIVEN] = 1
-    own[CLOCK] = max(own[CLOCK], run.began)
-    own[PACE] = 0
+    run = w.runs[own.next_run]
+    own.given = 1
+    own.clock = max(own.clock, run.began)
+    own.pace = 0
     if run.pages >= 0:
-        usual = VISITS_A_RUN * w.p[VISIT_NS] + run.pages * (w.p[VISIT_NS] + w.p[PAGE_NS])
-        own[PACE] = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
+        usual = VISITS_A_RUN * w.p.visit_ns + run.pages * (w.p.visit_ns + w.p.page_ns)
+        own.pace = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
 
 
 @njit(cache=True)
 def _leave_slot(w: Any) -> None:
-    w.own[GIVEN] = 0
-    w.own[NEXT_RUN] += 1
+    w.own.given = 0
+    w.own.next_run += 1
 
 
 @njit(cache=True)
 def _slot_is_over(w: Any, at: int) -> bool:
     """Whether the worker that ran until ``at`` has no time for another visit, or the kernel's has begun anew."""
     own = w.own
-    following = own[NEXT_RUN] + 1
+    following = own.next_run + 1
     if following < w.runs.shape[0] and w.runs[following].began <= at:
         return True
-    return bool(at + w.p[VISIT_NS] >= w.runs[own[NEXT_RUN]].ended)
+    return bool(at + w.p.visit_ns >= w.runs[own.next_run].ended)
 
 
 @njit(cache=True)
 def _is_given(w: Any) -> bool:
     """Whether the recorded kernel's worker was asked for, or ran, about now: its run will come, or has been."""
-    now, at = w.host.now, w.own[NEXT_RUN]
+    now, at = w.host.now, w.own.next_run
     if at < w.runs.shape[0] and w.runs[at].asked < now + SOON_NS:
         return True
     return bool(at > 0 and w.runs[at - 1].ended > now - JUST_NS)
@@ -113,46 +125,46 @@ def _is_given(w: Any) -> bool:
 @njit(cache=True)
 def _begin(w: Any, at: int) -> None:
     own = w.own
-    own[WORKING] = 1
-    own[FAILURES] = 0
-    own[ATTEMPTS] = 0
-    own[AGAIN] = 0
-    own[ASKED] = 0
-    own[CLOCK] = max(own[CLOCK], at)
-    own[BEGINS] = own[CLOCK]
+    own.working = 1
+    own.failures = 0
+    own.attempts = 0
+    own.again = 0
+    own.asked = 0
+    own.clock = max(own.clock, at)
+    own.begins = own.clock
 
 
 @njit(cache=True)
 def is_due(w: Any, now: int) -> bool:
     """Whether the worker has something to do up to ``now``."""
     own = w.own
-    if own[GIVEN]:
-        if own[WORKING] and own[CLOCK] <= now and not own[VISITS]:
-            following = own[NEXT_RUN] + 1
-            if following < w.runs.shape[0] and w.runs[following].began <= own[CLOCK]:
+    if own.given:
+        if own.working and own.clock <= now and not own.visits:
+            following = own.next_run + 1
+            if following < w.runs.shape[0] and w.runs[following].began <= own.clock:
                 _leave_slot(w)
                 _enter_slot(w)
-            elif own[CLOCK] > w.runs[own[NEXT_RUN]].ended + JUST_NS:  # what it has left, the kernel's had not
+            elif own.clock > w.runs[own.next_run].ended + JUST_NS:  # what it has left, the kernel's had not
                 _leave_slot(w)
-                own[WORKING] = 0
-        elif not own[WORKING] and _slot_is_over(w, now):
+                own.working = 0
+        elif not own.working and _slot_is_over(w, now):
             _leave_slot(w)
-    if not own[WORKING] and not own[GIVEN]:
-        at = own[NEXT_RUN]
+    if not own.working and not own.given:
+        at = own.next_run
         if at < w.runs.shape[0] and w.runs[at].began <= now:
             _enter_slot(w)
-            if own[FULL] or own[ASKED]:  # or else the kernel's pool was full a moment before this one is
-                _begin(w, own[CLOCK])
-    return bool(own[WORKING] and own[CLOCK] <= now)
+            if own.full or own.asked:  # or else the kernel's pool was full a moment before this one is
+                _begin(w, own.clock)
+    return bool(own.working and own.clock <= now)
 
 
 @njit(cache=True)
 def next_wake(w: Any) -> int:
     """When the worker has something to do next."""
-    own, at = w.own, w.own[NEXT_RUN]
-    if own[WORKING]:
-        return int(own[CLOCK])
-    if own[GIVEN]:
+    own, at = w.own, w.own.next_run
+    if own.working:
+        return int(own.clock)
+    if own.given:
         return int(w.runs[at].ended)
     return int(w.runs[at].began) if at < w.runs.shape[0] else NEVER
 
@@ -165,19 +177,19 @@ def queue_worker(w: Any) -> None:
     the beginning of a run on, and its worker finds it when the run ends].
     """
     h, own = w.host, w.own
-    if own[WORKING]:
-        own[AGAIN] |= h.now >= own[BEGINS]
+    if own.working:
+        own.again |= h.now >= own.begins
         return
-    if own[GIVEN] and not _slot_is_over(w, h.now):
+    if own.given and not _slot_is_over(w, h.now):
         _begin(w, h.now)
     elif w.runs.shape[0] > 0 and _is_given(w):
-        own[ASKED] = 1
+        own.asked = 1
         return
     else:
-        own[PACE] = 0
+        own.pace = 0
         _begin(w, h.now)
-        _wait(w, int(w.p[START_NS]))
-    h.wake = own[CLOCK]
+        _wait(w, w.p.start_ns)
+    h.wake = own.clock
 
 
 @njit(cache=True)
@@ -188,13 +200,13 @@ def end_run(w: Any) -> None:
     it is among the given ones.
     """
     own = w.own
-    again = own[AGAIN]
-    own[WORKING] = 0
-    if own[GIVEN]:
-        if _slot_is_over(w, own[CLOCK]):
+    again = own.again
+    own.working = 0
+    if own.given:
+        if _slot_is_over(w, own.clock):
             _leave_slot(w)
         elif again:
-            _begin(w, own[CLOCK])
+            _begin(w, own.clock)
     elif again and w.runs.shape[0] == 0:
-        _begin(w, own[CLOCK])
-        _wait(w, int(w.p[AGAIN_NS]))
+        _begin(w, own.clock)
+        _wait(w, w.p.again_ns)

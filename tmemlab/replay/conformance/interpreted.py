@@ -107,7 +107,10 @@ def _plain_world() -> None:
         self.raw_pages, self.raw_lengths = self.pages, self.lengths
         for name in world.FIELDS:
             value = getattr(self, name)
-            setattr(self, name, Record(value) if name == "host" else Array(value, name))
+            if name == "own":
+                self.own = value.wrapped(Record, lambda array, name: Array(array, f"own.{name}"))
+            else:
+                setattr(self, name, Record(value) if name in ("host", "p") else Array(value, name))
 
     world.World.__init__ = initialise  # type: ignore[assignment, method-assign]
 

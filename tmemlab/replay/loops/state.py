@@ -56,8 +56,8 @@ class State:
         self.host = np.zeros(1, HOST)
         self.pages = np.zeros(total, PAGE)
         self.class_of, self.classes, buddies, chunks = tables(policy.allocator())
-        numbers = np.array([*policy.numbers(host.ram), 0.0], np.float64)
-        self.own = np.zeros(policy.registers(total), np.int64)
+        layout = policy.layout()
+        self.own = layout.registers_array(total)
         self.lengths = np.zeros(LISTS, np.int64)
         self.frames = np.zeros(total, np.int32)
         # At worst every object has a zspage of its own.
@@ -65,10 +65,13 @@ class State:
         self.levels = stack.table() if stack else np.zeros(0, LEVEL)
         self.kept = np.zeros(total + len(self.levels) if stack else 0, KEPT)
         self.runs = np.zeros(0, RUN) if runs is None else runs
-        self.world = World(
-            self.host, self.pages, self.classes, self.class_of, numbers, self.own, self.lengths,
-            self.frames, self.zspages, self.levels, self.kept, self.runs,
-        )  # fmt: skip
+        arrays = {
+            "host": self.host, "pages": self.pages, "classes": self.classes, "class_of": self.class_of,
+            "p": layout.numbers_array(policy.numbers(host.ram)), "own": self.own, "lengths": self.lengths,
+            "frames": self.frames, "zspages": self.zspages, "levels": self.levels, "kept": self.kept,
+            "runs": self.runs,
+        }  # fmt: skip
+        self.world = World(arrays, layout)
         h = self.world.host
         h.levels, h.above = len(self.levels), stack.above if stack else 0
         h.buddies, h.chunks, h.zeros = buddies, chunks, policy.zeros()
