@@ -7,7 +7,7 @@ COLUMNS says how wide it is.
 
 import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -52,8 +52,10 @@ def print_text(text: str, indent: str = "") -> None:
     out.print("\n\n".join(paragraphs), markup=False, soft_wrap=True)
 
 
-def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their headings, as wide as there is room."""
+def print_table(
+    columns: Sequence[Column | str], rows: Iterable[Sequence[object]], *, dim: Collection[int] = ()
+) -> None:
+    """Print rows under their headings, as wide as there is room; those whose numbers are in ``dim`` stand back."""
     heads = [column if isinstance(column, Column) else Column(column) for column in columns]
     cells = [[safe(cell) for cell in row] for row in rows]
     out = console()
@@ -64,8 +66,8 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]
     for head in heads:
         justify = "right" if head.right else "left"
         table.add_column(escape(head.title), justify=justify, no_wrap=not head.text)  # type: ignore[arg-type]
-    for row in cells:
-        table.add_row(*map(escape, row))
+    for number, row in enumerate(cells):
+        table.add_row(*map(escape, row), style="dim" if number in dim else None)
     out.print(table)
 
 

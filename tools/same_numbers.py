@@ -38,9 +38,10 @@ def commands(policies: list[str]) -> dict[str, list[str]]:
 def without_speed(document: Any) -> Any:
     """The document without what may differ."""
     if isinstance(document, dict):
-        return {key: without_speed(value) for key, value in document.items() if key not in SPEED}
-    if isinstance(document, str) and document.startswith("/"):
-        return Path(document).name
+        kept = {key: without_speed(value) for key, value in document.items() if key not in SPEED}
+        if isinstance(kept.get("trace"), str):  # a path of this checkout
+            kept["trace"] = Path(kept["trace"]).name
+        return kept
     return [without_speed(value) for value in document] if isinstance(document, list) else document
 
 

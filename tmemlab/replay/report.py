@@ -1,22 +1,18 @@
 """A comparison for people: a table on the terminal, and a page with charts in one file."""
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import TmemlabError
+from ..tables import Column, console, print_table, safe
 from ..units import PAGE_SIZE, format_bytes, format_count, format_duration, format_share
 from .compare import Comparison
 from .inputs.lossy import Lost
-from .scores.score import Score
-
-COLUMNS = (
-    "policy", "hit rate", "from disk", "rejected", "written back", "pool mean", "pool peak", "RAM saved",
-    "load p99", "P(OOM)", "survives", "stall",
-)  # fmt: skip
+from .scores.declare import columns
+from .scores.row import Score
 
 
 def label(row: Score) -> str:
@@ -34,36 +30,24 @@ def label(row: Score) -> str:
     return row.name + (":" + ",".join(changed) if changed else "")
 
 
+def titles() -> list[str]:
+    """The headings of the table."""
+    return ["policy", *(column.column for column in columns())]
+
+
 def cells(row: Score) -> list[str]:
-    """One row of the table, in the order of COLUMNS."""
-    oom = row.oom
-    risk = "-"
-    if oom.p is not None and oom.ci95 is not None:
-        risk = f"{100 * oom.p:.0f}% [{100 * oom.ci95[0]:.0f}, {100 * oom.ci95[1]:.0f}]"
-    p99 = row.load_latency_us["p99"]
-    return [
-        label(row),
-        format_share(row.hit_rate),
-        format_count(row.loads["disk"]),
-        format_count(row.stores["rejected"] + row.stores["refused"]),
-        format_count(row.writeback["pages"]),
-        format_bytes(row.pool_bytes["mean"]),
-        format_bytes(row.pool_bytes["peak"]),
-        format_bytes(row.ram_saved_bytes["mean"]),
-        "-" if p99 is None else format_duration(p99 / 1e6),
-        risk,
-        "-" if oom.max_survivable is None else format_share(oom.max_survivable),
-        "-" if oom.longest_stall_s is None else format_duration(oom.longest_stall_s),
-    ]
+    """One row of the table, in the order of :func:`titles`."""
+    document = row.as_json()
+    return [label(row), *(column.text(document) for column in columns())]
 
 
 def heading(result: Comparison) -> list[str]:
     """What was replayed, on what."""
-    columns, manifest = result.columns, result.trace.manifest
+    read, manifest = result.columns, result.trace.manifest
     where = manifest.provenance.get("workload") or result.trace.path.name
     lines = [
-        f"{where}: {format_count(columns.stores)} stores, {format_count(columns.loads)} loads of "
-        f"{format_count(columns.pages)} pages in {format_duration(manifest.duration_ns / 1e9)}, "
+        f"{where}: {format_count(read.stores)} stores, {format_count(read.loads)} loads of "
+        f"{format_count(read.pages)} pages in {format_duration(manifest.duration_ns / 1e9)}, "
         f"Linux {manifest.kernel.release}",
         f"host: {format_bytes(result.host.ram * PAGE_SIZE)} RAM"
         + (
@@ -71,7 +55,7 @@ def heading(result: Comparison) -> list[str]:
             if result.host.ram != result.host.recorded_ram
             else ""
         )
-        + f", swap on {result.host.disk.name}; compressed lengths: {columns.clen_source}",
+        + f", swap on {result.host.disk.name}; compressed lengths: {read.clen_source}",
     ]
     if not manifest.certificate.complete:
         lines.append(f"incomplete trace: {manifest.events.dropped} events are known to be missing")
@@ -96,71 +80,84 @@ def footing(result: Comparison) -> str:
     )
 
 
-def _plain_table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, title in enumerate(titles):
-        table.add_column(title, justify="left" if number == 0 else "right", overflow="fold")
-    return table
+Lines = tuple[str, list[Column | str], list[list[str]]]
+"""A table: its title, its headings, its rows."""
 
 
-def extra_tables(result: Comparison) -> list[tuple[str, Table]]:
-    """What a stack's stores, a resident set and the calls did, where there were any."""
-    tables = []
-    if any(row.levels for row in result.scores):
-        stores = _plain_table("policy", "store", "entered", "held", "peak", "loads", "written", "read")
-        for row in result.scores:
-            for level in row.levels:
-                limit = f" {format_bytes(level['capacity_bytes'])}" if level["capacity_bytes"] else ""
-                stores.add_row(
+def _headings(first: str, *rest: str) -> list[Column | str]:
+    return [first, *(Column(title, right=True) for title in rest)]
+
+
+def _stores(result: Comparison) -> Iterator[Lines]:
+    """What the stores of a stack did."""
+    rows = []
+    for row in result.scores:
+        for level in row.levels:
+            limit = f" {format_bytes(level['capacity_bytes'])}" if level["capacity_bytes"] else ""
+            rows.append(
+                [
                     label(row), level["kind"] + limit, format_count(level["entered_pages"]),
                     format_bytes(level["held_bytes"]), format_bytes(level["peak_bytes"]),
                     format_count(level["loads"]), format_bytes(level["written_bytes"]),
                     format_bytes(level["read_bytes"]),
-                )  # fmt: skip
-        tables.append(("backing stores besides the pool", stores))
-    if any(row.resident for row in result.scores):
-        titles = ("hits", "first_touches", "faults", "refaults", "readahead", "readahead_hits", "starved")
-        near = _plain_table("policy", *(title.replace("_", " ") for title in titles), "stalled")
-        for row in result.scores:
-            if row.resident:
-                counts = [format_count(row.resident[title]) for title in titles]
-                near.add_row(label(row), *counts, format_duration(row.resident["stalled_s"]))
-        tables.append(("resident set in front of the pool", near))
+                ]
+            )  # fmt: skip
+    if rows:
+        headings = _headings("policy", "store", "entered", "held", "peak", "loads", "written", "read")
+        yield "backing stores besides the pool", headings, rows
+
+
+def _resident_sets(result: Comparison) -> Iterator[Lines]:
+    """What the resident set of a closed loop did."""
+    counted = ("hits", "first_touches", "faults", "refaults", "readahead", "readahead_hits", "starved")
+    rows = [
+        [
+            label(row), *(format_count(row.resident[name]) for name in counted),
+            format_duration(row.resident["stalled_s"]),
+        ]
+        for row in result.scores
+        if row.resident
+    ]  # fmt: skip
+    if rows:
+        headings = _headings("policy", *(name.replace("_", " ") for name in counted), "stalled")
+        yield "resident set in front of the pool", headings, rows
+
+
+def _calls(result: Comparison) -> Iterator[Lines]:
+    """What the calls cost, a table a policy."""
     for row in result.scores:
-        if row.calls:
-            calls = _plain_table("pages a call", "calls", "cycles a page", "CPU", "store waits p99", "load waits")
-            for line in row.calls["batches"]:
-                p99, cycles = line["store_delay_us"]["p99"], line["cycles_per_page"]
-                calls.add_row(
+        if not row.calls:
+            continue
+        rows = []
+        for line in row.calls["batches"]:
+            p99, cycles = line["store_delay_us"]["p99"], line["cycles_per_page"]
+            rows.append(
+                [
                     str(line["batch"]), format_count(line["calls"]), "-" if cycles is None else f"{cycles:.0f}",
                     format_duration(line["cpu_s"]), "-" if p99 is None else format_duration(p99 / 1e6),
                     format_duration(line["load_added_us"] / 1e6),
-                )  # fmt: skip
-            profile = row.calls["profile"]
-            tables.append(
-                (f"{label(row)}: calls, {profile['name']} at {profile['call_cycles']} cycles each", calls)
-            )
-    return tables
+                ]
+            )  # fmt: skip
+        profile = row.calls["profile"]
+        title = f"{label(row)}: calls, {profile['name']} at {profile['call_cycles']} cycles each"
+        headings = _headings("pages a call", "calls", "cycles a page", "CPU", "store waits p99", "load waits")
+        yield title, headings, rows
 
 
 def print_comparison(result: Comparison) -> None:
-    """The table, to stdout; wide enough for a pipe, fitted to a terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+    """The tables, to stdout; unfolded for a pipe, fitted to a terminal."""
+    out = console()
     for line in heading(result):
-        console.print(line, markup=False)
-    table = _plain_table(*COLUMNS)
-    for row in result.scores:
-        table.add_row(*cells(row), style="dim" if row.name.startswith("bounds.") else None)
-    console.print()
-    console.print(table)
-    console.print()
-    for title, extra in extra_tables(result):
-        console.print(title, markup=False)
-        console.print(extra)
-        console.print()
-    console.print(footing(result), markup=False)
+        out.print(safe(line), markup=False)
+    out.print()
+    dim = {number for number, row in enumerate(result.scores) if row.name.startswith("bounds.")}
+    print_table(_headings(*titles()), [cells(row) for row in result.scores], dim=dim)
+    out.print()
+    for title, headings, rows in (*_stores(result), *_resident_sets(result), *_calls(result)):
+        out.print(safe(title), markup=False)
+        print_table(headings, rows)
+        out.print()
+    out.print(footing(result), markup=False)
 
 
 def _polyline(xs: np.ndarray, ys: np.ndarray, top: float, colour: str, title: str) -> str:
@@ -210,7 +207,7 @@ border-bottom:1px solid #ddd}}td:first-child,th:first-child{{text-align:left}}fi
 svg{{max-width:100%}}</style>
 <h1>tmemlab replay</h1>
 {"".join(f"<p>{escape(line)}</p>" for line in heading(result))}
-<table><thead><tr>{"".join(f"<th>{title}</th>" for title in COLUMNS)}</tr></thead><tbody>{rows}</tbody></table>
+<table><thead><tr>{"".join(f"<th>{title}</th>" for title in titles())}</tr></thead><tbody>{rows}</tbody></table>
 <p>{escape(footing(result))}</p>
 <p>{" &nbsp; ".join(legend)}</p>
 {chart(pools, f"Pool over time; top: {top}, right: {format_duration(float(times[-1]) / 1e9)}")}

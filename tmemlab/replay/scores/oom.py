@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,21 +41,6 @@ class OomRisk:
     """Storms killed or frozen, by cause."""
     curve: list[tuple[float, float]]
     """(fraction, P(OOM)) in steps of 5 %."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The ``oom`` object of ``tmemlab.replay/1``."""
-        return {
-            "fraction": self.fraction,
-            "p": self.p,
-            "ci95": list(self.ci95) if self.ci95 else None,
-            "max_survivable": self.max_survivable,
-            "longest_stall_s": self.longest_stall_s,
-            "total_stall_s": self.total_stall_s,
-            "storms": self.storms,
-            "frozen": self.frozen,
-            "causes": self.causes,
-            "curve": [list(point) for point in self.curve],
-        }
 
 
 def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> OomRisk:

@@ -12,12 +12,13 @@ from ...errors import TmemlabError
 from ...policies.interface import NEVER, Policy
 from ...units import PAGE_SIZE
 from ...world.host import Host
-from ...world.latency import latency_percentile, record_latency
+from ...world.latency import record_latency
 from ...world.stack import Stack
 from ..inputs.columns import Columns
 from ..loops.choose import Closed, Run, make_loop
 from ..loops.state import State
 from .calls import Profile, price_calls
+from .declare import Outcome, document
 from .oom import assess
 from .row import Score, StormPlan
 from .storm import OUTCOMES, storm
@@ -100,46 +101,6 @@ def _add_constant_latencies(run: Run, cache: bool) -> None:
         record_latency(run.histogram, costs.fault + run.host.disk.latency_ns, idle)
 
 
-def _readings(run: Run, duration: int) -> dict[str, Any]:
-    """What the counters say at the end, in the units of a Score."""
-    h, costs = run.state.world.host, run.host.costs
-    seen = run.series[run.series[:, 2] >= 0]
-    room = (seen[:, 0] + seen[:, 1] - run.host.watermark_min) * PAGE_SIZE if len(seen) else np.zeros(1)
-    span = max(duration, 1)
-    return {
-        "loads": {
-            "pool": int(h.loads_pool), "remote": int(h.loads_remote), "disk": int(h.loads_disk),
-            "zero": int(h.loads_zero), "resident": int(h.loads_resident),
-        },
-        "stores": {
-            "accepted": int(h.accepted), "rejected": int(h.rejected), "zero": int(h.zero_stores),
-            "refused": int(h.refused), "again": int(h.stored_again), "unwritten": int(h.unwritten),
-        },
-        "writeback": {
-            "pages": int(h.writeback_pages), "bytes": int(h.writeback_bytes), "pulled_back": int(h.pulled_back),
-        },
-        "pool_bytes": {
-            "mean": float(h.pool_area) / span * PAGE_SIZE, "peak": int(h.peak_pool_pages) * PAGE_SIZE,
-        },
-        "ram_saved_bytes": {"mean": float(h.saved_area) / span * PAGE_SIZE},
-        "device_bytes": {"read": int(h.disk_read), "written": int(h.disk_written)},
-        "load_latency_us": {
-            "p50": latency_percentile(run.histogram, 0.5), "p99": latency_percentile(run.histogram, 0.99),
-        },
-        "cpu_s": {
-            "compress": int(h.compressed) * costs.compress / 1e9,
-            "decompress": int(h.decompressed) * costs.decompress / 1e9,
-        },
-        "headroom_bytes": float(np.percentile(room, 1)),
-        "limit_hits": int(h.limit_hits),
-        "pressure": {
-            "calls": int(h.pressure_calls),
-            "pages": int(h.pressure_pages),
-            "below_min_ms": int(h.below_min_ns) // 10**6,
-        },
-    }  # fmt: skip
-
-
 def score(
     columns: Columns,
     host: Host,
@@ -185,15 +146,8 @@ def score(
     elapsed = perf_counter() - began - in_storms
     _add_constant_latencies(run, cache)
     outcomes = storms.outcomes if storms else np.zeros((0, OUTCOMES), np.int64)
-    return Score(
-        name=policy.name,
-        params=asdict(policy),
-        **_readings(run, duration),
-        oom=assess(outcomes, host.ram, plan.fraction),
-        levels=_levels(state, stack),
-        resident=loop.summary(),
-        calls=price_calls(columns, run.found, calls) if calls else None,
-        events_per_s=columns.events / max(elapsed, 1e-9),
-        series=run.series,
-        found=run.found if keep_found else np.empty(0, np.uint8),
-    )
+    risk = assess(outcomes, host.ram, plan.fraction)
+    priced = price_calls(columns, run.found, calls) if calls else None
+    outcome = Outcome(run, duration, elapsed, risk, _levels(state, stack), loop.summary(), priced)
+    kept = run.found if keep_found else np.empty(0, np.uint8)
+    return Score(policy.name, asdict(policy), document(outcome), risk, run.series, kept)

@@ -1,0 +1,1 @@
+"""The scores, a file an idea: see declare.py."""
