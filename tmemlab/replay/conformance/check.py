@@ -21,6 +21,10 @@ from ...policies.interface import Param, Policy
 from ..inputs.columns import next_loads
 from ..scores.score import Score, score
 from .cases import cases, digest, stack_of
+from .child import StillRunningError, in_child
+from .coverage import spans
+from .findings import Finding
+from .purity import impure
 
 RULES = {
     "runs": "no hook raises, leaves an array, or overflows a field",
@@ -45,12 +49,8 @@ _LARGE = 1 << 16
 """Where a parameter's range has no end, this stands for it."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One rule, and what broke it."""
-
-    rule: str
-    detail: str
+KEPT, BROKEN, UNTRIED = "kept", "broken", "not exercised"
+"""What can be said of a rule."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,37 @@ class Conformance:
     name: str
     replays: int
     findings: list[Finding]
+    """Rules that are broken, and what broke them."""
+    untried: list[Finding]
+    """Rules of which nothing can be said, or not of all code, and why."""
 
     @property
     def ok(self) -> bool:
-        """Whether every rule holds."""
+        """Whether no rule is broken."""
         return not self.findings
+
+    @property
+    def complete(self) -> bool:
+        """Whether every rule was exercised."""
+        return not self.untried
+
+    def verdict(self, rule: str) -> str:
+        """KEPT, BROKEN or UNTRIED."""
+        if any(finding.rule == rule for finding in self.findings):
+            return BROKEN
+        return UNTRIED if any(finding.rule == rule for finding in self.untried) else KEPT
 
     def as_json(self) -> dict[str, Any]:
         """An element of ``policies`` in ``tmemlab.conformance/1``."""
-        broken: dict[str, list[str]] = {}
-        for finding in self.findings:
-            broken.setdefault(finding.rule, []).append(finding.detail)
+        rows = []
+        for rule, about in RULES.items():
+            verdict = self.verdict(rule)
+            said = self.findings if verdict == BROKEN else self.untried
+            details = [finding.detail for finding in said if finding.rule == rule]
+            rows.append({"rule": rule, "about": about, "verdict": verdict, "details": details})
         return {
-            "name": self.name,
-            "ok": self.ok,
-            "replays": self.replays,
-            "rules": [
-                {"rule": rule, "about": about, "ok": rule not in broken, "details": broken.get(rule, [])}
-                for rule, about in RULES.items()
-            ],
-        }
+            "name": self.name, "ok": self.ok, "complete": self.complete, "replays": self.replays, "rules": rows,
+        }  # fmt: skip
 
 
 def ends(param: Param) -> list[Any]:
@@ -122,8 +133,8 @@ def _compiled(policy: Policy, events: int) -> dict[str, Score]:
     return results
 
 
-def _interpreted(texts: Sequence[str], events: int) -> list[dict[str, Any]]:
-    """Rows of :func:`.interpreted.answer`, from a process where nothing is compiled."""
+def _interpreted(texts: Sequence[str], events: int) -> dict[str, Any]:
+    """What :func:`.interpreted.answer` says, from a process where nothing is compiled."""
     done = subprocess.run(
         [sys.executable, "-m", "tmemlab.replay.conformance.interpreted"],
         input=json.dumps({"policies": list(texts), "events": events}),
@@ -131,8 +142,8 @@ def _interpreted(texts: Sequence[str], events: int) -> list[dict[str, Any]]:
     )  # fmt: skip
     if done.returncode:
         raise TmemlabError(f"the plain Python replay failed: {(done.stderr.splitlines() or ['no message'])[-1]}")
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
-    return rows
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
 
 
 def _differs(plain: Any, compiled: Any, path: str = "") -> str:
@@ -192,8 +203,11 @@ def _act(policy: Policy, parameters: Sequence[Param]) -> tuple[list[Finding], in
     return findings, replays
 
 
-def _twins(policy: Policy, source: str) -> tuple[list[Finding], int]:
-    """Plain Python at the defaults and at both ends of every parameter; compiled where that was in order."""
+def _twins(policy: Policy, source: str) -> tuple[list[Finding], int, list[Finding]]:
+    """Plain Python at the defaults and at both ends of every parameter; compiled where that was in order.
+
+    What is broken, replays made, and what was never tried.
+    """
     variants = [(policy, "")]
     for param in type(policy).params():
         variants += [
@@ -201,7 +215,8 @@ def _twins(policy: Policy, source: str) -> tuple[list[Finding], int]:
             for end in ends(param) if end != param.default
         ]  # fmt: skip
     findings: list[Finding] = []
-    rows = _interpreted([spelled(variant, source) for variant, _ in variants], EVENTS // 2)
+    said = _interpreted([spelled(variant, source) for variant, _ in variants], EVENTS // 2)
+    rows = said["rows"]
     by_policy: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_policy.setdefault(row["policy"], []).append(row)
@@ -219,7 +234,24 @@ def _twins(policy: Policy, source: str) -> tuple[list[Finding], int]:
             difference = _differs(row["digest"], mine)
             if difference:
                 findings.append(Finding("twin", f"{difference}, in the trace {row['case']!r}{about}"))
-    return findings, 2 * len(rows)
+    return findings, 2 * len(rows), _untried(policy, said)
+
+
+OF_CODE = ("runs", "answers", "ends", "twin")
+"""Rules that a line can break by running."""
+
+
+def _untried(policy: Policy, said: dict[str, Any]) -> list[Finding]:
+    """Hooks that no small trace asked, and lines that none reached."""
+    reasons: list[Finding] = []
+    for name in ("store", "load", "wake", "pressure"):
+        own = getattr(type(policy), name).function.__module__ != Policy.__module__
+        if own and name not in said["asked"]:
+            rules = (*OF_CODE, "timer") if name == "wake" else OF_CODE
+            reasons += [Finding(rule, f"no small trace asks {name}") for rule in rules]
+    for function, lines in said["missing"].items():
+        reasons += [Finding(rule, f"{function}: no small trace reaches line {spans(lines)}") for rule in OF_CODE]
+    return reasons
 
 
 def _repeats(policy: Policy) -> tuple[list[Finding], int]:
@@ -236,14 +268,36 @@ def _repeats(policy: Policy) -> tuple[list[Finding], int]:
 
 
 def check(policy: Policy, source: str, on_step: Callable[[str], None] = lambda _: None) -> Conformance:
-    """Run the suite on a policy; ``source`` is its name, or FILE::NAME, for the process that interprets it."""
+    """Run the suite on a policy; ``source`` is its name, or FILE::NAME, for the process that interprets it.
+
+    Compiled code runs in a process of its own, which is ended where it takes longer than PATIENCE_S.
+    """
+    findings = impure(policy)
     on_step("plain Python against compiled code")
-    findings, replays = _twins(policy, source)
-    if not findings:  # whatever comes next runs compiled code, which looks at nothing
-        on_step("repeating")
-        found, made = _repeats(policy)
-        findings, replays = findings + found, replays + made
-        on_step("parameters")
-        found, made = _act(policy, type(policy).params())
-        findings, replays = findings + found, replays + made
-    return Conformance(policy.name, replays, findings)
+    try:
+        found, replays, untried = in_child(lambda: _twins(policy, source))
+        findings += found
+        if findings:  # whatever comes next runs compiled code, which looks at nothing
+            untried += [Finding(rule, "not tried: another rule is broken") for rule in LATER]
+        else:
+            on_step("repeating, and taking parameters to their ends")
+            found, made = in_child(lambda: _later(policy))
+            findings, replays = findings + found, replays + made
+    except StillRunningError as error:
+        findings, replays, untried = [*findings, Finding("ends", str(error))], 0, []
+        untried += [Finding(rule, "not tried: compiled code does not end") for rule in ("twin", *LATER)]
+    untried += [
+        Finding("parameters act", f"{name} is said to move no small result: {reason}")
+        for name, reason in type(policy).inert.items()
+    ]
+    return Conformance(policy.name, replays, findings, untried)
+
+
+LATER = ("determinism", "parameters run", "parameters act")
+"""Rules that are tried once the others hold."""
+
+
+def _later(policy: Policy) -> tuple[list[Finding], int]:
+    found, made = _repeats(policy)
+    more, replays = _act(policy, type(policy).params())
+    return found + more, made + replays

@@ -27,6 +27,7 @@ from ...world import view as world
 from ..inputs.columns import next_loads
 from ..scores.score import Score, score
 from .cases import Case, cases, digest, stack_of
+from .coverage import Coverage
 
 PATIENCE_S = int(os.environ.get("TMEMLAB_CHECK_PATIENCE", "30"))
 """CPU seconds that one small replay may take: a hundred times what any takes."""
@@ -49,19 +50,34 @@ class Column(np.ndarray):
 class Record:
     """One record: its fields are Python numbers."""
 
-    def __init__(self, record: Any) -> None:
-        object.__setattr__(self, "_record", record)
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: dict[str, Any], row: int) -> None:
+        object.__setattr__(self, "_columns", columns)
+        object.__setattr__(self, "_row", row)
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self._record[name].item()
-        except (ValueError, IndexError):
+            return self._columns[name].item(self._row)
+        except KeyError:
             raise AttributeError(f"no field {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, float):  # compiled code cuts a float off
-            value = value if self._record.dtype[name].kind == "f" else int(value)
-        self._record[name] = value
+        column = self._columns[name]
+        if isinstance(value, float) and column.dtype.kind != "f":  # compiled code cuts a float off
+            value = int(value)
+        column[self._row] = value
+
+
+def _columns(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """A view of each field of an array of records."""
+    plain = np.asarray(array)
+    return {name: np.asarray(plain[name]) for name in plain.dtype.names or ()}
+
+
+def _only(record: Any) -> Record:
+    """The first record of an array, from which it was taken as NumPy has it."""
+    return Record(_columns(record.base), 0)
 
 
 class Array:
@@ -69,6 +85,8 @@ class Array:
 
     def __init__(self, array: npt.NDArray[Any], name: str) -> None:
         self._array, self._name = array, name
+        self._columns = _columns(array)
+        self._size = len(array)
         self.shape = array.shape
 
     def __len__(self) -> int:
@@ -76,15 +94,15 @@ class Array:
 
     def _inside(self, index: int) -> int:
         index = int(index)
-        if not 0 <= index < len(self._array):
-            raise IndexError(f"w.{self._name}[{index}]: there are {len(self._array)}")
+        if not 0 <= index < self._size:
+            raise IndexError(f"w.{self._name}[{index}]: there are {self._size}")
         return index
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self._array[index]
-        element = self._array[self._inside(index)]
-        return Record(element) if self._array.dtype.names else element.item()
+        index = self._inside(index)
+        return Record(self._columns, index) if self._columns else self._array.item(index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
@@ -108,9 +126,9 @@ def _plain_world() -> None:
         for name in world.FIELDS:
             value = getattr(self, name)
             if name == "own":
-                self.own = value.wrapped(Record, lambda array, name: Array(array, f"own.{name}"))
+                self.own = value.wrapped(_only, lambda array, name: Array(array, f"own.{name}"))
             else:
-                setattr(self, name, Record(value) if name in ("host", "p") else Array(value, name))
+                setattr(self, name, _only(value) if name in ("host", "p") else Array(value, name))
 
     world.World.__init__ = initialise  # type: ignore[assignment, method-assign]
 
@@ -122,6 +140,8 @@ class Watch:
         self.policy = policy
         self.looked = 0
         self.last: Any = None
+        self.asked: set[str] = set()
+        """Hooks that were asked something."""
 
     def check(self, w: Any, page: int) -> None:
         """Rules ``places``, ``pool`` and ``lists``; BrokenRuleError. ``page``, if any, is on its way."""
@@ -178,6 +198,7 @@ class WatchedHook:
     def __init__(self, kind: str, function: Any, watch: Watch) -> None:
         def asked(w: Any, page: Any) -> int:
             page = int(page)
+            watch.asked.add(kind)
             watch.check(w, page if kind == "store" else -1)
             answer = function(w, page)
             if not isinstance(answer, int | np.integer | bool):
@@ -199,11 +220,13 @@ class WatchedHook:
 
         self.native = asked
         self.function = function
+        self.kind = kind
 
 
-def run_case(case: Case, policy: Policy) -> Score:
-    """One small replay in plain Python, checked throughout."""
+def run_case(case: Case, policy: Policy, asked: set[str]) -> Score:
+    """One small replay in plain Python, checked throughout; the hooks that were asked are added to ``asked``."""
     watch = Watch(policy)
+    watch.asked = asked
     kind = type(policy)
     named = zip(("store", "load", "wake", "pressure"), policy.hooks(), strict=True)
     hooks = tuple(WatchedHook(name, hook.function, watch) for name, hook in named)
@@ -235,34 +258,45 @@ def _stuck(_signal: int, frame: Any) -> None:
     raise BrokenRuleError("ends", f"{where}: still running after {PATIENCE_S} s")
 
 
-def answer(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a case of ``{"policies": [text, ...], "events": n}``: its digest, or the rule that broke.
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """For ``{"policies": [text, ...], "events": n}``, variants of one policy: what they did.
 
-    One that does not end is the last.
+    ``rows``: one a case, its digest, or the rule that broke; one that does not end is the last. ``asked``: the
+    hooks that were asked. ``missing``: by function of the policy's file, lines that never ran.
     """
     signal.signal(signal.SIGVTALRM, _stuck)
-    rows = []
-    for text in request["policies"]:
-        (policy,) = parse_policies(text)
-        for accesses in (False, True)[: 1 + policy.takes_accesses]:
-            for case in cases(accesses, request["events"]):
-                row: dict[str, Any] = {"policy": text, "case": case.name}
-                signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
-                try:
-                    row["digest"] = digest(run_case(case, policy))
-                except BrokenRuleError as error:
-                    row["rule"], row["detail"] = error.args
-                except Exception as error:
-                    frame = traceback.extract_tb(error.__traceback__)[-1]
-                    files = [f for f in traceback.extract_tb(error.__traceback__) if "/replay/" not in f.filename]
-                    frame = files[-1] if files else frame
-                    row["rule"] = "runs"
-                    row["detail"] = f"{frame.filename}:{frame.lineno}: {type(error).__name__}: {error}"
-                finally:
-                    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-                rows.append(row)
-                if row.get("rule") == "ends":
-                    return rows
+    rows: list[dict[str, Any]] = []
+    asked: set[str] = set()
+    variants = [(text, parse_policies(text)[0]) for text in request["policies"]]
+    with Coverage(type(variants[0][1])) as coverage:
+        for text, policy in variants:
+            rows += _rows(text, policy, request["events"], asked)
+            if rows and rows[-1].get("rule") == "ends":
+                break
+    return {"rows": rows, "asked": sorted(asked), "missing": coverage.missing()}
+
+
+def _rows(text: str, policy: Policy, events: int, asked: set[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for accesses in (False, True)[: 1 + policy.takes_accesses]:
+        for case in cases(accesses, events):
+            row: dict[str, Any] = {"policy": text, "case": case.name}
+            signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
+            try:
+                row["digest"] = digest(run_case(case, policy, asked))
+            except BrokenRuleError as error:
+                row["rule"], row["detail"] = error.args
+            except Exception as error:
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                files = [f for f in traceback.extract_tb(error.__traceback__) if "/replay/" not in f.filename]
+                frame = files[-1] if files else frame
+                row["rule"] = "runs"
+                row["detail"] = f"{frame.filename}:{frame.lineno}: {type(error).__name__}: {error}"
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            rows.append(row)
+            if row.get("rule") == "ends":
+                return rows
     return rows
 
 
@@ -270,7 +304,7 @@ if __name__ == "__main__":
     _plain_world()
     np.seterr(divide="raise", over="raise", invalid="raise")
     if sys.argv[1:]:
-        for row in answer({"policies": sys.argv[1:], "events": 600}):
+        for row in answer({"policies": sys.argv[1:], "events": 600})["rows"]:
             sys.stdout.write(f"{row['policy']}, {row['case']}: {row.get('rule', 'ok')} {row.get('detail', '')}\n")
     else:
         json.dump(answer(json.load(sys.stdin)), sys.stdout)
