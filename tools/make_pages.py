@@ -28,8 +28,17 @@ def scores() -> str:
     return table(heading, *((f"`{m.key}`", m.unit, m.column, m.meaning) for m in measures()))
 
 
+def policies() -> str:
+    """Every policy, and the kernels that run it."""
+    from tmemlab.policies.registry import built_in, kernels
+
+    heading = ("policy", "kernels", "what it is")
+    return table(heading, *((f"`{n}`", kernels(p), p.summary()) for n, p in built_in().items()))
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "scores": ("scores.md", scores),
+    "policies": ("policies.md", policies),
 }
 """What is made, and in which page it stands."""
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,16 @@ def progress(what: str, total: int) -> Iterator[Callable[[Any], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total or None)
         yield lambda _: bar.advance(task)
+
+
+def tell_versions(policies: Iterable[str], kernel: str | None) -> None:
+    """Say which version each family alone, such as ``-p zswap``, was taken to mean."""
+    from ..policies.catalogue import chosen_version
+
+    for text in policies:
+        sentence = chosen_version(text, kernel)
+        if sentence:
+            click.echo(sentence, err=True)
 
 
 fail_if_option: Callable[..., Any] = click.option(

@@ -12,6 +12,7 @@ from .common import (
     parse_thresholds,
     progress,
     publish,
+    tell_versions,
 )
 from .groups import CONTEXT
 from .numbers import Count, Number, Share, Size
@@ -97,6 +98,7 @@ def command(
     tmemlab replay -p 'zswap.v6_18:max_pool_percent=5..50/5,shrinker=on|off'
     """
     from ..datasets.share.bundled import default_trace
+    from ..datasets.trace.manifest import Manifest
     from ..replay.compare import compare
     from ..replay.report import print_comparison, write_html
     from ..replay.scores.score import StormPlan
@@ -106,7 +108,9 @@ def command(
     if out:
         check_target(out)
     path = trace or default_trace()
-    chosen = expand_policies(policies)
+    kernel = Manifest.read(path).kernel.release or None
+    tell_versions(policies, kernel)
+    chosen = expand_policies(policies, kernel)
     if is_range(pool):
         from ..datasets.trace.read import Trace
         from ..policies.catalogue import default_policies

@@ -13,6 +13,7 @@ from .common import (
     parse_thresholds,
     publish,
     status,
+    tell_versions,
 )
 from .groups import CONTEXT
 
@@ -81,9 +82,13 @@ def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ..
     from ..replay.validate import validate
 
     thresholds = parse_thresholds(fail_if)
+    manifest = Manifest.read(trace)
+    kernel = manifest.kernel.release or None
+    if policy:
+        tell_versions([policy], kernel)
     with status("replaying under the recorded settings (the first run compiles)"):
-        result = validate(trace, parse_policy(policy) if policy else None, worker == "recorded")
+        result = validate(trace, parse_policy(policy, kernel) if policy else None, worker == "recorded")
     publish(result.as_json(), json_file, lambda: _print(result))
-    if guesses_zram(Manifest.read(trace)):
+    if guesses_zram(manifest):
         click.echo("which swap areas are zram was taken out of this trace: they are told by their sizes", err=True)
     check_thresholds(thresholds, result.as_json(), result.policy.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import InvalidInputError
 from .interface import Policy
-from .registry import find_policy
+from .registry import family, find_policy, of_kernel
 from .userfile import load_policies
 
 _FILE = re.compile(r"(?P<file>.*?\.py)(?:::(?P<name>[^:]*))?(?::(?P<settings>[^:].*)?)?")
@@ -25,26 +25,30 @@ def default_policies(kind: str) -> list[Policy]:
     return [parse_policy(text) for text in (ACCESS_DEFAULTS if kind == "access" else DEFAULTS)]
 
 
-def parse_policy(text: str) -> Policy:
+def parse_policy(text: str, kernel: str | None = None) -> Policy:
     """A policy from ``zswap.v6_18``, ``zswap.v6_18:max_pool_percent=10,shrinker=on`` or ``./mine.py``.
 
-    InvalidInputError also where a file holds several: ``./mine.py::family.name`` chooses.
+    ``zswap`` and ``zram`` alone are those of ``kernel``, a release; see :func:`select`. InvalidInputError also
+    where a file holds several: ``./mine.py::family.name`` chooses.
     """
-    chosen = parse_policies(text)
+    chosen = parse_policies(text, kernel)
     if len(chosen) > 1:
         names = ", ".join(policy.name for policy in chosen)
         raise InvalidInputError(f"{text!r} holds several policies, {names}: choose one as FILE::NAME")
     return chosen[0]
 
 
-def parse_policies(text: str) -> list[Policy]:
+def parse_policies(text: str, kernel: str | None = None) -> list[Policy]:
     """The same; a file without ``::NAME`` gives every policy in it, all with these settings."""
-    kinds, settings = select(text)
+    kinds, settings = select(text, kernel)
     return [configure(kind, settings, text) for kind in kinds]
 
 
-def select(text: str) -> tuple[list[type[Policy]], str]:
-    """The policies that ``text`` names, and the settings that follow."""
+def select(text: str, kernel: str | None = None) -> tuple[list[type[Policy]], str]:
+    """The policies that ``text`` names, and the settings that follow.
+
+    A family alone, such as ``zswap``, is the version that ``kernel`` runs; without a kernel, the newest.
+    """
     match = _FILE.fullmatch(text.strip())
     if match:
         found = load_policies(Path(match["file"]).expanduser())
@@ -58,7 +62,25 @@ def select(text: str) -> tuple[list[type[Policy]], str]:
     name, _, settings = text.partition(":")
     if "/" in name:
         raise InvalidInputError(f"{name!r} is not a policy: a policy file ends in .py")
-    return [find_policy(name.strip())], settings
+    return [_of_family(name.strip(), kernel) or find_policy(name.strip())], settings
+
+
+def _of_family(name: str, kernel: str | None) -> type[Policy] | None:
+    """The version of a family that was meant; None where ``name`` is no family of kernels."""
+    members = family(name) if name.isalpha() else []
+    if not members:
+        return None
+    return of_kernel(name, kernel) if kernel else members[-1]
+
+
+def chosen_version(text: str, kernel: str | None) -> str | None:
+    """What a family alone was taken to mean, in a sentence; None where ``text`` names a policy itself."""
+    name = text.partition(":")[0].strip()
+    kind = _of_family(name, kernel)
+    if kind is None:
+        return None
+    why = f"which Linux {kernel} runs" if kernel else "the newest: the trace does not say which kernel it is of"
+    return f"{name} is {kind.name}, {why}"
 
 
 def split_settings(settings: str, text: str) -> dict[str, str]:

@@ -125,6 +125,8 @@ class Policy:
     name: ClassVar[str] = ""
     sources: ClassVar[tuple[str, ...]] = ()
     """Kernel version and function, or paper."""
+    since: ClassVar[tuple[int, int] | None] = None
+    """The first kernel that runs it; its family's next ``since`` ends it. None: no kernel does."""
     needs_future: ClassVar[bool] = False
     """Wants ``w.host.next_load`` at each store: clairvoyant bounds only."""
     ghosts: ClassVar[tuple[int, ...]] = ()
@@ -135,6 +137,8 @@ class Policy:
     """Parameters that sleep until others are set, and those settings: where the check looks first."""
     takes_accesses: ClassVar[bool] = False
     """Can also run an access trace: its order is meaningful without stores and loads."""
+    keeps_incompressible: ClassVar[bool] = True
+    """Takes pages that do not compress, raw; False: rejects them."""
     dirties: ClassVar[bool] = False
     """A page that a load took out of the pool counts as written: it is stored again when it leaves RAM."""
     follows_runs: ClassVar[bool] = False

@@ -77,11 +77,14 @@ def is_range(text: str | None) -> bool:
     return text is not None and (bool(re.search(r"\w\.\.\w|%\.\.", text)) or "|" in text)
 
 
-def expand_policies(texts: Sequence[str]) -> list[Policy]:
-    """Every combination of the ranges in ``name:key=range,...``; those without a range as they are."""
+def expand_policies(texts: Sequence[str], kernel: str | None = None) -> list[Policy]:
+    """Every combination of the ranges in ``name:key=range,...``; those without a range as they are.
+
+    kernel: the trace's, for a family alone.
+    """
     expanded: list[Policy] = []
     for text in texts:
-        kinds, settings = select(text)
+        kinds, settings = select(text, kernel)
         given = split_settings(settings, text)
         dimensions = [values(value) for value in given.values()]
         _limit(len(kinds) * _product(len(dimension) for dimension in dimensions), text)

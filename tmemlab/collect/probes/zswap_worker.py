@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...datasets.trace.schema import PRESSURE, Pressure
+from ...kernels import ZSWAP_VISITS_A_RUN
 from ..kernel.btf import KernelTypes
 from ..kernel.symbols import kernel_symbols
 from ..records import Records
@@ -20,10 +21,6 @@ FUNCTION = "shrink_worker"
 """The work item's function since Linux 5.6 [mm/zswap.c]."""
 
 TRACEPOINTS = ("workqueue_queue_work", "workqueue_execute_start", "workqueue_execute_end")
-
-VISITS = 15
-"""Entries that a run looks at before it gives up where one cgroup has all of them: of MAX_RECLAIM_RETRIES, 16, the
-first is the end of the hierarchy, which the run before left close [Linux 6.18 mm/zswap.c:shrink_worker]."""
 
 LATE_US = 512.0
 """A run that waits longer than this waits for a CPU that does other work."""
@@ -76,9 +73,9 @@ def worker_times(runs: Records, counts_pages: bool) -> dict[str, float | int]:
     idle = written == 0
     if not idle.any():
         return found
-    found["visit_us"] = float(length_us[idle].mean()) / VISITS
+    found["visit_us"] = float(length_us[idle].mean()) / ZSWAP_VISITS_A_RUN
     if written.sum() >= ENOUGH_PAGES:
-        beyond = length_us[~idle] - VISITS * found["visit_us"]
+        beyond = length_us[~idle] - ZSWAP_VISITS_A_RUN * found["visit_us"]
         found["page_us"] = max(float(beyond.sum()), 0.0) / int(written.sum())
     return found
 

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from ...compiled import njit
+from ...kernels import SWAP_CLUSTER_MAX
 from ..trace.schema import Op
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _NEVER, _RESIDENT, _SWAPPED = 0, 1, 2
 _NONE = -1
-CLUSTER = _CLUSTER = 32
+CLUSTER = _CLUSTER = SWAP_CLUSTER_MAX
 """Pages that are reclaimed at a time, SWAP_CLUSTER_MAX in the kernel."""
 
 

@@ -56,6 +56,7 @@ class ZramBasic(Policy):
     free_on_load: str = param("on", "a swap-in frees the slot and the copy", choices=("on", "off"))
     fallback: str = param("disk", "where pages go when the slots are taken", choices=FALLBACKS)
 
+    since = (3, 14)
     sources = (
         "Linux 7.1 drivers/block/zram/zram_drv.c:zram_write_page (huge class, mem_limit)",
         "Linux 6.18 mm/page_io.c:end_swap_bio_write (a write error leaves the page dirty in RAM)",

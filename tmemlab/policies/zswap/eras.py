@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
+from ...kernels import SHRINK_BATCH
 from ..interface import (
     ASKED,
     NEVER,
@@ -23,11 +24,6 @@ from ..interface import (
     param,
     write_back,
 )
-
-MAX_RECLAIM_RETRIES = 16
-SWAP_CLUSTER_MAX = 32
-SHRINK_BATCH = 128
-DEF_PRIORITY = 12
 
 
 class WorkerOwn(Registers):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...compiled import njit
+from ...kernels import MAX_RECLAIM_RETRIES
 from ..interface import hook, oldest, param, push_tail, register, unlink, write_back
 from . import v6_18
-from .v6_18 import MAX_RECLAIM_RETRIES
 from .worker import end_run, is_due, next_visit, next_wake
 
 

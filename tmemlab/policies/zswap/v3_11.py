@@ -36,6 +36,8 @@ class Zswap311(Era):
     ordinary pages. The time that the storing task spends on writeback is not modelled.
     """
 
+    since = (3, 11)
+    keeps_incompressible = False
     sources = (
         "Linux 3.11 mm/zswap.c:zswap_frontswap_store, zswap_frontswap_load, zswap_writeback_entry",
         "Linux 3.11 mm/zbud.c:zbud_alloc, zbud_reclaim_page (LRU of pages, both objects leave)",

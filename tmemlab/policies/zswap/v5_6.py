@@ -80,6 +80,8 @@ class Zswap56(Era):
     same_filled_pages_enabled: str = same_filled_param()
     worker_start_us: float = start_param()
 
+    since = (5, 6)
+    keeps_incompressible = False
     sources = (
         "Linux 5.6 mm/zswap.c:zswap_frontswap_store, zswap_can_accept, zswap_is_full, shrink_worker",
         "Linux 6.1 mm/zswap.c:zswap_frontswap_store (the second rejection does not queue the worker)",

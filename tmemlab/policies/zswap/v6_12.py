@@ -34,6 +34,8 @@ class Zswap612(v6_18.Zswap618):
 
     zpool: str = zpool_param("zsmalloc")
 
+    since = (6, 12)
+    keeps_incompressible = False
     sources = (
         "Linux 6.12 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",
         "Linux 6.12 mm/zswap.c:zswap_compress (compress_poor), zswap_shrinker_count",

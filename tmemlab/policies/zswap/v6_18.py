@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...compiled import njit
+from ...kernels import DEF_PRIORITY, MAX_RECLAIM_RETRIES, SHRINK_BATCH, SWAP_CLUSTER_MAX
 from ..interface import ACCEPT, REJECT, PercentPool, hook, oldest, param, push_tail, register, unlink, write_back
 from . import worker
 from .worker import end_run, is_due, next_visit, next_wake, queue_worker
-
-MAX_RECLAIM_RETRIES = 16
-SWAP_CLUSTER_MAX = 32
-SHRINK_BATCH = 128
-DEF_PRIORITY = 12
 
 
 class Own(worker.Own):
@@ -229,6 +225,7 @@ class Zswap618(PercentPool):
         "reclaimed_share": {"shrinker": "on"},
         "worker_late_us": {"worker_late_share": 1.0},
     }
+    since = (6, 15)  # zsmalloc alone, and pages that do not compress are kept raw
     dirties = True
     follows_runs = True
     sources = (

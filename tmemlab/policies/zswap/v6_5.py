@@ -93,6 +93,8 @@ class Zswap65(Era):
     worker_page_us: float = page_param()
     worker_start_us: float = start_param()
 
+    since = (6, 5)
+    keeps_incompressible = False
     dirties = True
     sources = (
         "Linux 6.5 mm/zswap.c:zswap_frontswap_store, zswap_frontswap_load, shrink_worker, zswap_reclaim_entry",

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ...kernels import DEF_PRIORITY, MAX_RECLAIM_RETRIES, SWAP_CLUSTER_MAX
 from ..interface import ACCEPT, DROP, KEEP, REJECT, hook, oldest, param, push_tail, register, unlink, write_back
 from .eras import (
-    DEF_PRIORITY,
-    MAX_RECLAIM_RETRIES,
-    SWAP_CLUSTER_MAX,
     Era,
     WorkerOwn,
     can_accept,
@@ -138,6 +136,8 @@ class Zswap68(Era):
         12, "priority at which a cgroup's own reclaim calls the shrinker", low=0, high=12, kernel="sc->priority"
     )
 
+    since = (6, 8)
+    keeps_incompressible = False
     dirties = True
     sources = (
         "Linux 6.8 mm/zswap.c:zswap_store, zswap_load, shrink_worker, shrink_memcg, zswap_lru_add",

@@ -9,6 +9,7 @@ those: when a CPU was free is the host's doing, like the memory that it had; wha
 from typing import Any
 
 from ...compiled import njit
+from ...kernels import ZSWAP_VISITS_A_RUN
 from ..interface import NEVER, Registers, oldest, sentinel
 
 
@@ -30,10 +31,6 @@ class Own(Registers):
     pace: int  # how long a turn takes, in 1024ths of the parameters, 0 for 1024
     asked: int  # 1: for a run that will be given
 
-
-VISITS_A_RUN = 15
-"""Entries that a run looks at before it gives up where one cgroup has all of them: collect/probes/zswap_worker.py
-says why."""
 
 SOON_NS, JUST_NS = 1_000_000_000, 10_000_000
 """A store that is rejected so shortly before a given run is asked for, or after one, does not ask for another: a
@@ -93,7 +90,7 @@ def _enter_slot(w: Any) -> None:
     own.clock = max(own.clock, run.began)
     own.pace = 0
     if run.pages >= 0:
-        usual = VISITS_A_RUN * w.p.visit_ns + run.pages * (w.p.visit_ns + w.p.page_ns)
+        usual = ZSWAP_VISITS_A_RUN * w.p.visit_ns + run.pages * (w.p.visit_ns + w.p.page_ns)
         own.pace = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
 
 

@@ -1,28 +1,17 @@
 """What a trace's manifest says of the pool that its host ran: the policy to judge a replay by."""
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ...datasets.trace.manifest import Manifest
 from ...errors import InvalidInputError
 from ...policies.interface import Param, Policy
-from ...policies.registry import find_policy
+from ...policies.registry import find_policy, of_kernel
 from ...units import PAGE_SIZE
 
 _ON = ("Y", "y", "1", 1, True)
 _SLOT_DEVICE_SHIFT = 28
-
-ZSWAP_OF = (
-    ((6, 15), "zswap.v6_18"),  # pages that do not compress are kept raw; zsmalloc alone
-    ((6, 12), "zswap.v6_12"),
-    ((6, 8), "zswap.v6_8"),
-    ((6, 5), "zswap.v6_5"),
-    ((5, 6), "zswap.v5_6"),
-    ((3, 11), "zswap.v3_11"),
-)
-"""The first kernel of each policy, newest first."""
 
 WORKER_TIMES = {
     "delay_us": "worker_start_us", "late_share": "worker_late_share", "late_us": "worker_late_us",
@@ -91,7 +80,7 @@ def slot_device(slot: Any) -> Any:
 
 
 def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
-    kind = find_policy(_zswap_of(manifest.kernel.release))
+    kind = of_kernel("zswap", manifest.kernel.release)
     by_kernel_name = {about.kernel: about for about in kind.params() if about.kernel}
     values = {
         about.name: _value(about, settings[name]) for name, about in by_kernel_name.items() if name in settings
@@ -135,23 +124,12 @@ def inactive_pages(limit: int) -> int:
 def rejects_poor(manifest: Manifest) -> bool:
     """Whether the recorded pool turned away what did not compress: zswap did, until 6.15 took such pages raw."""
     on = manifest.zswap is not None and manifest.zswap.start.get("enabled") in _ON
-    version = _version(manifest.kernel.release)
-    return on and version is not None and version < ZSWAP_OF[0][0]
-
-
-def _version(release: str) -> tuple[int, int] | None:
-    found = re.match(r"(\d+)\.(\d+)", release)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def _zswap_of(release: str) -> str:
-    version = _version(release)
-    if version is None:
-        raise InvalidInputError(f"the kernel {release!r} is of no known version: name a policy with --policy")
-    for first, name in ZSWAP_OF:
-        if version >= first:
-            return name
-    raise InvalidInputError(f"Linux {release} had no zswap: name a policy with --policy")
+    if not on:
+        return False
+    try:
+        return not of_kernel("zswap", manifest.kernel.release).keeps_incompressible
+    except InvalidInputError:  # of no version that anybody knows
+        return False
 
 
 def _value(about: Param, text: Any) -> Any:
