@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 import pyarrow.parquet as pq  # noqa: E402
 
 from tests.factory import make_trace  # noqa: E402
-from tmemlab.datasets.formats.registry import FORMATS, import_trace  # noqa: E402
+from tmemlab.datasets.formats.registry import formats, import_trace  # noqa: E402
 from tmemlab.datasets.share.pack import pack, unpack  # noqa: E402
 from tmemlab.datasets.trace.read import Trace  # noqa: E402
 from tmemlab.datasets.trace.verify import verify  # noqa: E402
@@ -137,7 +137,7 @@ def targets(place: Path) -> dict[str, Target]:
         "swapreplay": [b"800 1 1200\n808 1 0\n800 0 0\n"],
     }
     prefixes = {"perf": ("perf", "trace-cmd")}
-    for name in (name for name, about in FORMATS.items() if about.importer):
+    for name in (name for name, form in formats().items() if form.importer):
         first = prefixes.get(name, name)
         seeds = own.get(name) or [data for stem, data in golden.items() if stem.startswith(first)]
 

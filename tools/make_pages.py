@@ -36,9 +36,22 @@ def policies() -> str:
     return table(heading, *((f"`{n}`", kernels(p), p.summary()) for n, p in built_in().items()))
 
 
+def formats() -> str:
+    """Every format that traces come from or go to."""
+    from tmemlab.datasets.formats.registry import formats as known
+
+    rows = []
+    for form in known().values():
+        options = "; ".join(f"`{option}`: {text}" for option, (_, text) in form.options.items())
+        rows.append((f"`{form.name}`", "yes" if form.importer else "-", "yes" if form.exporter else "-",
+                     form.about, options))  # fmt: skip
+    return table(("format", "in", "out", "what it is", "its options"), *rows)
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "scores": ("scores.md", scores),
     "policies": ("policies.md", policies),
+    "formats": ("datasets.md", formats),
 }
 """What is made, and in which page it stands."""
 

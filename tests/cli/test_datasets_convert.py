@@ -35,7 +35,7 @@ def test_csv_with_a_map(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("export", "{trace}", "{tmp}/x", "--format", "tar"), 2, "'tar' has no exporter"),
+        (("export", "{trace}", "{tmp}/x", "--format", "tar"), 2, "'tar' is not one of 'csv', 'libcachesim'"),
         (("export", "{trace}", "{tmp}/x"), 2, "--format"),
         (("export", "{trace}", "{trace}/manifest.json", "--format", "csv"), 2, "already exists"),
         (("export", "{tmp}/absent", "{tmp}/x", "--format", "csv"), 5, "absent is not a trace"),

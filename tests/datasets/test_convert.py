@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from tests.factory import event_columns, make_trace, relabel
-from tmemlab.datasets.formats.ids import DenseIds
+from tmemlab.datasets.formats._ids import DenseIds
 from tmemlab.datasets.formats.registry import export_trace, import_trace
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.verify import verify
@@ -259,7 +259,7 @@ def test_damaged_csv_names_the_line(tmp_path, text, message):
 
 
 def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("tmemlab.datasets.formats.csvfile._BLOCK", 1000)
+    monkeypatch.setattr("tmemlab.datasets.formats.csv._BLOCK", 1000)
     lines = [f"{i},{i % 7}" for i in range(1000)]
     lines[700] = "x,1"
     (tmp_path / "x.csv").write_text("t,page\n" + "\n".join(lines))
@@ -270,7 +270,7 @@ def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("parquet5", {}, "'parquet5' has no importer: use libcachesim, csv"),
+        ("parquet5", {}, "'parquet5' has no importer: use blkparse, bpftrace, csv"),
         ("csv", {"size": "clen"}, "size is not an option of the format csv"),
         ("csv", {"columns": {"colour": "x"}}, "no column 'colour' to map to"),
         ("csv", {"columns": {"t": "when"}}, "has no single column 'when' for t: it has t, page; map t"),

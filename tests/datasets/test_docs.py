@@ -114,12 +114,12 @@ def test_a_copy_of_the_directory_is_a_trace(trace, tmp_path):
 
 def test_the_page_of_commands_names_every_command_and_format():
     from tmemlab.commands.datasets import command
-    from tmemlab.datasets.formats.registry import FORMATS
+    from tmemlab.datasets.formats.registry import formats
 
     text = PAGE.with_name("datasets.md").read_text()
     named = set(re.findall(r"tmemlab datasets (\w+)", text))
     assert named | {"recover"} == set(command.list_commands(None))
     rows = re.findall(r"^\| `(\w+)` \| (yes|-) \| (yes|-) \|", text, re.MULTILINE)
     assert {name: (i == "yes", o == "yes") for name, i, o in rows} == {
-        name: (bool(about.importer), bool(about.exporter)) for name, about in FORMATS.items()
+        name: (form.importer, form.exporter) for name, form in formats().items()
     }

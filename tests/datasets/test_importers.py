@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factory import relabel
-from tmemlab.datasets.formats.registry import FORMATS, import_trace
+from tmemlab.datasets.formats.registry import formats, import_trace
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.schema import NO_CLEN
 from tmemlab.datasets.trace.verify import verify
@@ -346,7 +346,7 @@ def test_a_device_can_be_chosen(tmp_path):
         import_trace(tmp_path / "x.txt", tmp_path / "u", "perf", events="reads")
 
 
-@pytest.mark.parametrize("name", [name for name, about in FORMATS.items() if about.importer])
+@pytest.mark.parametrize("name", [name for name, form in formats().items() if form.importer])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_bytes_through_every_importer(tmp_path, name, data):

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from ... import __version__
 from ...errors import InvalidInputError
-from ..formats.ids import DenseIds
+from ..formats._ids import DenseIds
 from ..trace.manifest import Manifest
 from ..trace.read import Trace
 from ..trace.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS, VMSTAT_COUNTERS

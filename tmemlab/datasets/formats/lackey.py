@@ -6,9 +6,11 @@ from pathlib import Path
 
 from ..trace.manifest import Manifest
 from ..trace.schema import NO_CLEN, Op
-from .imported import ImportWriter
-from .textlines import Event, import_lines
+from ._textlines import Event, import_lines
+from ._writer import ImportWriter
 
+ABOUT = "valgrind --tool=lackey --trace-mem=yes"
+OPTIONS: dict[str, tuple[str, str]] = {}
 _ACCESS = re.compile(r"(I | [LSM]) ([0-9a-f]{1,16}),(\d{1,6})")
 _PAGE_SHIFT = 12
 

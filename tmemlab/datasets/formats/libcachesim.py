@@ -19,10 +19,15 @@ from ..trace.manifest import Manifest
 from ..trace.output import new_file
 from ..trace.read import Trace
 from ..trace.schema import NO_CLEN, Op
-from .imported import ImportWriter
-from .input import read_chunks
-from .requests import count_requests, wanted_ops
+from ._input import read_chunks
+from ._requests import count_requests, wanted_ops
+from ._writer import ImportWriter
 
+ABOUT = "oracleGeneral requests, 24-byte records; .zst too"
+OPTIONS = {
+    "--requests": ("requests", "which events are requests: all (default), loads or stores"),
+    "--size": ("size", "out: size of an object, page (default) or clen; in: ignore (default) or clen"),
+}
 RECORD = np.dtype([("clock", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 _STEP = 1 << 18  # records
 

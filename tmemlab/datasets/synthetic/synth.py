@@ -17,7 +17,7 @@ import pyarrow as pa
 from ... import __version__
 from ...errors import InvalidInputError
 from ...units import PAGE_SIZE
-from ..formats.imported import ImportWriter
+from ..formats._writer import ImportWriter
 from ..trace.manifest import ClenMethod, Manifest, ProbeSet
 from ..trace.schema import SAMPLES, Op, PageKind, Where
 from .patterns import Pattern

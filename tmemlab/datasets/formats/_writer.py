@@ -14,7 +14,7 @@ from ...units import PAGE_SIZE
 from ..trace.manifest import Certificate, ClenMethod, EventCounts, Kernel, Manifest, ProbeSet, Reconciliation
 from ..trace.schema import CGROUPS, EVENTS, PAGES, TASKS, Op, PageKind, Where
 from ..trace.write import TraceWriter
-from .ids import DenseIds
+from ._ids import DenseIds
 
 _STEP = 1 << 20
 _NONE = 0xFFFF_FFFF

@@ -14,10 +14,15 @@ from pathlib import Path
 from ...errors import InvalidInputError
 from ..trace.manifest import Manifest
 from ..trace.schema import NO_CLEN, Op
-from .blocktext import Device, requests_of
-from .imported import ImportWriter
-from .textlines import Event, import_lines
+from ._blocks import Device, requests_of
+from ._textlines import Event, import_lines
+from ._writer import ImportWriter
 
+ABOUT = "perf script, trace-cmd report: page faults, DAMON regions, block requests"
+OPTIONS = {
+    "--events": ("events", "faults (default), damon, block or bio"),
+    "--device": ("device", "major,minor of the swap device where there are several"),
+}
 EVENTS = {
     "faults": ("page_fault_user", "page_fault_kernel"),
     "damon": ("damon_aggregated",),

@@ -14,9 +14,16 @@ from ..trace.manifest import Manifest
 from ..trace.output import new_file
 from ..trace.read import Trace
 from ..trace.schema import EVENTS, NO_CLEN, NO_LATENCY, NO_SLOT, Op, Where
-from .imported import ImportWriter
-from .requests import wanted_ops
+from ._columns import column_map
+from ._requests import wanted_ops
+from ._writer import ImportWriter
 
+ABOUT = "any columns, by a map"
+OPTIONS = {
+    "--map": ("columns", "our columns by theirs: t=time,page=addr; t=0,page=2 by position"),
+    "--time-unit": ("time_unit", "ns (default), us, ms or s"),
+    "--requests": ("requests", "which events to write: all (default), loads or stores"),
+}
 COLUMNS = ("t", "op", "page", "slot", "clen", "cgroup", "pid", "comm", "where", "flags", "latency")
 TIME_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
@@ -73,7 +80,7 @@ def import_csv(
     path: Path,
     out: Path,
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | str | None = None,
     time_unit: str = "ns",
     ram_bytes: int | None = None,
 ) -> Manifest:
@@ -85,13 +92,13 @@ def import_csv(
     """
     if time_unit not in TIME_UNITS:
         raise InvalidInputError(f"{time_unit!r} is not a unit of time: use {', '.join(TIME_UNITS)}")
-    columns = dict(columns or {})
-    unknown = columns.keys() - set(COLUMNS)
+    mapped = column_map(columns)
+    unknown = mapped.keys() - set(COLUMNS)
     if unknown:
         raise InvalidInputError(f"a trace has no column {min(unknown)!r} to map to: it has {', '.join(COLUMNS)}")
-    positions = bool(columns) and all(name.isdecimal() for name in columns.values())
+    positions = bool(mapped) and all(name.isdecimal() for name in mapped.values())
     reader = _open(path, positions)
-    found = _match(path, reader.schema.names, columns, positions)
+    found = _match(path, reader.schema.names, mapped, positions)
     start = last = -1
     line = 1 if positions else 2
     with ImportWriter(out, kind="swap" if "op" in found else "access", what=f"csv {path.name}") as writer:

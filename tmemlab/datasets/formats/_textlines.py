@@ -9,8 +9,8 @@ import numpy as np
 from ...errors import TraceError
 from ..trace.manifest import Manifest
 from ..trace.schema import NO_CLEN, PageKind
-from .imported import ImportWriter
-from .input import read_lines
+from ._input import read_lines
+from ._writer import ImportWriter
 
 Event = tuple[int, int, int, int, int, int]
 """t (ns, any origin), op, page key, space, task row, clen (NO_CLEN where it is not known)."""

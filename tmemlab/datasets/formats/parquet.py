@@ -12,33 +12,39 @@ import pyarrow.parquet as pq
 from ...errors import InvalidInputError, TraceError
 from ..trace.manifest import Manifest
 from ..trace.schema import EVENTS, NO_CLEN, NO_LATENCY, NO_SLOT, Op
-from .csvfile import TIME_UNITS
-from .imported import ImportWriter
+from ._columns import column_map
+from ._writer import ImportWriter
+from .csv import TIME_UNITS
 
+ABOUT = "any integer columns, by a map"
+OPTIONS = {
+    "--map": ("columns", "our columns by theirs: t=time,page=addr; t=0,page=2 by position"),
+    "--time-unit": ("time_unit", "ns (default), us, ms or s"),
+}
 COLUMNS = ("t", "op", "page", "space", "slot", "clen", "where", "flags", "latency")
 _NULLS = {"slot": NO_SLOT, "clen": NO_CLEN, "latency": NO_LATENCY}
 _STEP = 1 << 20
 
 
 def import_parquet(
-    path: Path, out: Path, *, columns: Mapping[str, str] | None = None, time_unit: str = "ns",
+    path: Path, out: Path, *, columns: Mapping[str, str] | str | None = None, time_unit: str = "ns",
     ram_bytes: int | None = None,
 ) -> Manifest:  # fmt: skip
     """Convert a Parquet file with integer columns; ``columns`` maps our names (COLUMNS) to its.
 
     Needed are t and page. Without op every row is a touch. TraceError with the row where a value does not fit.
     """
-    columns = dict(columns or {})
+    mapped = column_map(columns)
     if time_unit not in TIME_UNITS:
         raise InvalidInputError(f"{time_unit!r} is not a unit of time: use {', '.join(TIME_UNITS)}")
-    unknown = columns.keys() - set(COLUMNS)
+    unknown = mapped.keys() - set(COLUMNS)
     if unknown:
         raise InvalidInputError(f"a trace has no column {min(unknown)!r} to map to: it has {', '.join(COLUMNS)}")
     start = last = -1
     row = 0
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, arrow_extensions_enabled=False) as file:
-            found = _match(path, file.schema_arrow, columns)
+            found = _match(path, file.schema_arrow, mapped)
             kind = "swap" if "op" in found else "access"
             with ImportWriter(out, kind=kind, what=f"parquet {path.name}") as writer:
                 for batch in file.iter_batches(batch_size=_STEP, columns=list(found.values()), use_threads=False):
