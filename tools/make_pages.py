@@ -48,8 +48,20 @@ def formats() -> str:
     return table(("format", "in", "out", "what it is", "its options"), *rows)
 
 
+def documents() -> str:
+    """Every JSON document."""
+    from tmemlab.commands.documents import DOCUMENTS
+
+    parts = []
+    for name, document in DOCUMENTS.items():
+        rows = table(("key", "what it is"), *((f"`{key}`", text) for key, text in document.keys.items()))
+        parts.append(f"## {document.command}\n\n`tmemlab.{name}/1`\n\n{rows}")
+    return "\n\n".join(parts)
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "scores": ("scores.md", scores),
+    "documents": ("json.md", documents),
     "policies": ("policies.md", policies),
     "formats": ("datasets.md", formats),
 }
