@@ -74,13 +74,18 @@ def print_table(
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names and what they are, a line each; what is long goes on below itself, broken between words."""
     rows = [(name, safe(value)) for name, value in facts]
-    out, width = console(), max((len(name) for name, _ in rows), default=0)
-    table = Table.grid(padding=(0, _GAP, 0, 0))
-    table.add_column(style="bold", no_wrap=True, min_width=width)
-    table.add_column()
+    out, width = console(), max((len(name) for name, _ in rows), default=0) + _GAP
     for name, value in rows:
-        table.add_row(escape(name), escape(value))
-    out.print(table)
+        first, *rest = _folded(value, out.width - width)
+        out.print(f"[bold]{escape(name.ljust(width))}[/bold]{escape(first)}", soft_wrap=True)
+        for line in rest:
+            out.print(" " * width + line, markup=False, soft_wrap=True)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Lines of at most ``width``, if no word is longer: none is broken."""
+    fold = textwrap.TextWrapper(max(width, _NARROW), break_long_words=False, break_on_hyphens=False)
+    return fold.wrap(text) or [""]
 
 
 def _least_width(heads: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
@@ -97,13 +102,7 @@ def _least_width(heads: Sequence[Column], cells: Sequence[Sequence[str]]) -> int
 
 
 def _print_blocks(out: Console, heads: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
-    width = max(len(head.title) for head in heads[1:]) if len(heads) > 1 else 0
+    """A block a row: its name, and below it a line a column."""
     for row in cells:
         out.print(f"[bold]{escape(row[0])}[/bold]", soft_wrap=True)
-        table = Table.grid(padding=(0, _GAP, 0, 0))
-        table.add_column(no_wrap=True, min_width=width + _GAP)
-        table.add_column(overflow="fold")
-        for head, cell in list(zip(heads, row, strict=True))[1:]:
-            if cell:
-                table.add_row(f"  {escape(head.title)}", escape(cell))
-        out.print(table)
+        print_facts((f"  {head.title}", cell) for head, cell in list(zip(heads, row, strict=True))[1:] if cell)
