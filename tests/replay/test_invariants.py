@@ -13,6 +13,7 @@ from tmemlab.policies.registry import all_policies
 from tmemlab.replay.inputs.columns import Columns, next_loads
 from tmemlab.replay.loops.open import run
 from tmemlab.replay.loops.state import State
+from tmemlab.replay.loops.tapes import SwapTape
 from tmemlab.world.host import Host
 from tmemlab.world.latency import LATENCY_BUCKETS
 from tmemlab.world.stack import Stack, parse_stack
@@ -137,10 +138,10 @@ def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = 
     series, found = np.full((1, 4), -1, np.int64), np.zeros(0, np.uint8)
     at = 0
     while at < cols.events:
-        at = run(
-            state.world, cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram,
-            series, found, at, int(cols.t[at]) + 1, *hooks,
-        )  # fmt: skip
+        tape = SwapTape(
+            cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram, series, found
+        )
+        at = run(state.world, tape, at, int(cols.t[at]) + 1, *hooks)
         check(state, cols, policy.ghost_lists())
         if stack:
             check_stores(state, cols, stack)

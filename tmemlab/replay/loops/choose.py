@@ -17,6 +17,7 @@ from . import resident
 from .open import run, run_accesses
 from .resident import COUNTERS, make_near
 from .state import State
+from .tapes import AccessTape, ExtendedTape, ResidentSet, SwapTape, TouchTape
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,12 @@ class OpenLoop:
         r, c = self._run, self._run.columns
         return int(
             run(
-                r.state.world, c.t, c.op, c.page, c.flags, c.clen, r.future, r.host.balance, r.costs,
-                r.histogram, r.series, r.found, at, until, *r.hooks,
+                r.state.world,
+                SwapTape(
+                    c.t, c.op, c.page, c.flags, c.clen, r.future, r.host.balance, r.costs, r.histogram, r.series,
+                    r.found,
+                ),
+                at, until, *r.hooks,
             )
         )  # fmt: skip
 
@@ -114,7 +119,8 @@ class CacheLoop(OpenLoop):
     def advance(self, at: int, until: int) -> int:
         """See Loop."""
         r, c = self._run, self._run.columns
-        return int(run_accesses(r.state.world, c.t, c.page, r.future, r.found, at, until, *r.hooks[:3]))
+        tape = AccessTape(c.t, c.page, r.future, r.found)
+        return int(run_accesses(r.state.world, tape, at, until, *r.hooks[:3]))
 
 
 class _ResidentLoop:
@@ -154,13 +160,10 @@ class TouchLoop(_ResidentLoop):
         r, c = self._run, self._run.columns
         ahead = not self._run.policy.synchronous
         none = np.zeros(0, np.int32)
-        return int(
-            closed_loop.run_touches(
-                r.state.world, c.t, c.page, self._closed.lengths, self._closed.left if ahead else none,
-                self._closed.right if ahead else none, self._near, self._counts, r.costs, r.histogram, r.found,
-                at, until, *r.hooks,
-            )
-        )  # fmt: skip
+        left, right = (self._closed.left, self._closed.right) if ahead else (none, none)
+        tape = TouchTape(c.t, c.page, left, right, r.found)
+        resident = ResidentSet(self._near, self._counts, self._closed.lengths, r.costs, r.histogram)
+        return int(closed_loop.run_touches(r.state.world, tape, resident, (at, until), *r.hooks))
 
 
 class ExtendedLoop(_ResidentLoop):
@@ -169,13 +172,10 @@ class ExtendedLoop(_ResidentLoop):
     def advance(self, at: int, until: int) -> int:
         """See Loop."""
         r, c = self._run, self._run.columns
-        return int(
-            closed_loop.run_extended(
-                r.state.world, c.t, c.op, c.page, c.flags, c.clen, r.host.balance, self._closed.recorded_free,
-                self._latest, self._near, self._counts, r.costs, r.histogram, r.series, r.found, at, until,
-                *r.hooks,
-            )
-        )  # fmt: skip
+        free = self._closed.recorded_free
+        tape = ExtendedTape(c.t, c.op, c.page, c.flags, c.clen, r.host.balance, free, r.series, r.found)
+        resident = ResidentSet(self._near, self._counts, self._latest, r.costs, r.histogram)
+        return int(closed_loop.run_extended(r.state.world, tape, resident, (at, until), *r.hooks))
 
 
 def make_loop(run: Run, closed: Closed | None) -> Loop:

@@ -8,13 +8,15 @@ as long as there is room, oldest out first, and a load that finds its page there
 
 from typing import Any
 
-from numba import from_dtype, njit, types
+from numba import types
 
+from ...compiled import njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
 from ...world.mechanics import free_pages, leave_pool
 from ...world.reclaim import follow_samples, forget, relieve, swap_in, swap_out
 from ...world.view import prefetch_page
+from .open import advance
 from .resident import (
     AHEAD,
     AHEAD_HITS,
@@ -26,7 +28,6 @@ from .resident import (
     LAST_FAULT,
     MAJOR,
     MINOR,
-    NEAR,
     OUT,
     RECENT_AHEAD_HITS,
     STARVED,
@@ -38,11 +39,11 @@ from .resident import (
     make_room,
     remove,
 )
+from .tapes import EXTENDED_TAPE, RESIDENT_SET, TOUCH_TAPE
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
 _W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
-_NEAR = types.Array(from_dtype(NEAR), 1, "C")
 _FAR = 16
 
 MOST_AHEAD = 8
@@ -70,14 +71,12 @@ def _window(counts: Any, page: int, left: Any, right: Any) -> int:
 
 
 @njit(cache=True)
-def _fault(
-    w: Any, near: Any, counts: Any, clen: Any, page: int, store: Any, load: Any, pressure: Any, costs: Any,
-    histogram: Any,
-) -> int:  # fmt: skip
+def _fault(w: Any, resident: Any, page: int, store: Any, load: Any, pressure: Any) -> int:
     """Bring one page in; where it was found. Its copy, if the policy keeps it, is stale from now on."""
     h = w.host
+    near, counts, lengths, costs, histogram = resident
     if free_pages(w) < h.watermark_low:
-        make_room(w, near, counts, clen, h.watermark_high, store, pressure)
+        make_room(w, near, counts, lengths, h.watermark_high, store, pressure)
     where = swap_in(w, page, 0, load, costs, histogram)
     if w.pages[page].place == ABSENT:
         h.swap_free += 1
@@ -88,18 +87,9 @@ def _fault(
 
 TOUCH_SIGNATURE = types.int64(
     WORLD,
-    types.int64[::1],  # t
-    types.uint32[::1],  # page
-    types.uint16[::1],  # a page: compressed length
-    types.int32[::1],  # a page: its left neighbour in the address space, -1 for none
-    types.int32[::1],  # and its right one; both empty: no readahead
-    _NEAR,
-    types.int64[::1],  # counters of the resident set
-    types.int64[::1],  # costs
-    types.int64[::1],  # latency histogram
-    types.uint8[::1],  # out: Where code of each access, UNKNOWN for a hit in RAM; empty if not wanted
-    types.int64,  # from event
-    types.int64,  # until time (ns), exclusive
+    TOUCH_TAPE,
+    RESIDENT_SET,
+    types.UniTuple(types.int64, 2),  # from event, until time (ns), exclusive
     HOOK_TYPE,
     HOOK_TYPE,
     HOOK_TYPE,
@@ -109,25 +99,12 @@ TOUCH_SIGNATURE = types.int64(
 
 @njit(TOUCH_SIGNATURE, cache=True, nogil=True)
 def run_touches(
-    w: Any,
-    t: Any,
-    page: Any,
-    clen: Any,
-    left: Any,
-    right: Any,
-    near: Any,
-    counts: Any,
-    costs: Any,
-    histogram: Any,
-    found: Any,
-    start: int,
-    until: int,
-    store: Any,
-    load: Any,
-    wake: Any,
-    pressure: Any,
+    w: Any, tape: Any, resident: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any
 ) -> int:
-    """Replay accesses ``start`` onward that happened before ``until``; the number of the first one left."""
+    """Replay accesses of ``span``, from event number to time; the number of the first one left."""
+    t, page, left, right, found = tape
+    near, counts, clen = resident.near, resident.counts, resident.lengths
+    start, until = span
     h = w.host
     events = page.shape[0]
     wants_found = found.shape[0] > 0
@@ -139,10 +116,7 @@ def run_touches(
         now = t[i]
         if now >= until:
             break
-        elapsed = now - h.now
-        h.pool_area += float(h.pool_pages) * elapsed
-        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
-        h.now = now
+        advance(w, now)
         if now >= h.wake:
             wake(w, 0)
         p = page[i]
@@ -163,7 +137,7 @@ def run_touches(
             near[p].bits |= TOUCHED
         else:
             counts[MAJOR] += 1
-            where = _fault(w, near, counts, clen, p, store, load, pressure, costs, histogram)
+            where = _fault(w, resident, p, store, load, pressure)
             near[p].bits |= TOUCHED
             if reads_ahead:
                 onward = counts[LAST_FAULT] >= 0 and left[p] == counts[LAST_FAULT]
@@ -177,7 +151,7 @@ def run_touches(
                         backward = left[backward] if backward >= 0 else -1
                         q = backward
                     if q >= 0 and near[q].list == OUT and near[q].bits & GONE:
-                        _fault(w, near, counts, clen, q, store, load, pressure, costs, histogram)
+                        _fault(w, resident, q, store, load, pressure)
                         near[q].bits |= AHEAD
                         counts[AHEAD_READ] += 1
             counts[LAST_FAULT] = p
@@ -189,22 +163,9 @@ def run_touches(
 
 EXTEND_SIGNATURE = types.int64(
     WORLD,
-    types.int64[::1],  # t
-    types.uint8[::1],  # op
-    types.uint32[::1],  # page
-    types.uint8[::1],  # flags
-    types.uint16[::1],  # clen, every event filled
-    types.int64[:, ::1],  # balance
-    types.int64[::1],  # a sample: free pages that the recorded host had
-    types.uint16[::1],  # a page: the length of its latest store
-    _NEAR,
-    types.int64[::1],  # counters of the resident set
-    types.int64[::1],  # costs
-    types.int64[::1],  # latency histogram
-    types.int64[:, ::1],  # out: a row a sample: free pages, page cache, pool pages, stored pages
-    types.uint8[::1],  # out: where each event's page went or was found; empty if not wanted
-    types.int64,  # from event
-    types.int64,  # until time (ns), exclusive
+    EXTENDED_TAPE,
+    RESIDENT_SET,
+    types.UniTuple(types.int64, 2),  # from event, until time (ns), exclusive
     HOOK_TYPE,
     HOOK_TYPE,
     HOOK_TYPE,
@@ -214,29 +175,12 @@ EXTEND_SIGNATURE = types.int64(
 
 @njit(EXTEND_SIGNATURE, cache=True, nogil=True)
 def run_extended(
-    w: Any,
-    t: Any,
-    op: Any,
-    page: Any,
-    flags: Any,
-    clen: Any,
-    balance: Any,
-    recorded_free: Any,
-    latest: Any,
-    near: Any,
-    counts: Any,
-    costs: Any,
-    histogram: Any,
-    series: Any,
-    found: Any,
-    start: int,
-    until: int,
-    store: Any,
-    load: Any,
-    wake: Any,
-    pressure: Any,
+    w: Any, tape: Any, resident: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any
 ) -> int:
     """The same for a swap trace: its stores go through what this host has free beyond the recorded one."""
+    t, op, page, flags, clen, balance, recorded_free, series, found = tape
+    near, counts, latest, costs, histogram = resident
+    start, until = span
     h = w.host
     events, samples = t.shape[0], balance.shape[0]
     at = h.sample
@@ -247,10 +191,7 @@ def run_extended(
         now = t[i]
         if now >= until:
             break
-        elapsed = now - h.now
-        h.pool_area += float(h.pool_pages) * elapsed
-        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
-        h.now = now
+        advance(w, now)
         while now >= next_sample:
             follow_samples(w, at, balance)
             h.base_free -= counts[0]  # what stays in RAM here and did not there

@@ -6,14 +6,16 @@ Memory balance, timers and storms are looked at only when their moment has come.
 
 from typing import Any
 
-from numba import njit, types
+from numba import types
 
+from ...compiled import njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, ACCEPT, DISK, HOOK_TYPE, NEVER, POOL, REMOTE, WORLD
 from ...world.mechanics import enter_pool, free_pages, has_more_than, leave_pool
 from ...world.reclaim import W_REMOTE, follow_samples, forget, leave_again, relieve, swap_in, swap_out
 from ...world.view import prefetch_frame, prefetch_page, prefetch_zspage
 from ..inputs.unwritten import DROPPED, UNWRITTEN
+from .tapes import ACCESS_TAPE, SWAP_TAPE
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
@@ -24,17 +26,7 @@ _FAR, _NEAR = 16, 8
 
 RUN_SIGNATURE = types.int64(
     WORLD,
-    types.int64[::1],  # t
-    types.uint8[::1],  # op
-    types.uint32[::1],  # page
-    types.uint8[::1],  # flags
-    types.uint16[::1],  # clen, every event filled
-    types.int64[::1],  # event number of the page's next load; empty unless the policy wants it
-    types.int64[:, ::1],  # balance
-    types.int64[::1],  # costs
-    types.int64[::1],  # latency histogram
-    types.int64[:, ::1],  # out: a row a sample: free pages, page cache, pool pages, stored pages
-    types.uint8[::1],  # out: where each event's page went or was found; empty if not wanted
+    SWAP_TAPE,
     types.int64,  # from event
     types.int64,  # until time (ns), exclusive
     HOOK_TYPE,
@@ -44,28 +36,20 @@ RUN_SIGNATURE = types.int64(
 )
 
 
+@njit(cache=True)
+def advance(w: Any, now: int) -> None:
+    """The clock moves on: what the pool held until now is summed up."""
+    h = w.host
+    elapsed = now - h.now
+    h.pool_area += float(h.pool_pages) * elapsed
+    h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
+    h.now = now
+
+
 @njit(RUN_SIGNATURE, cache=True, nogil=True)
-def run(
-    w: Any,
-    t: Any,
-    op: Any,
-    page: Any,
-    flags: Any,
-    clen: Any,
-    next_load: Any,
-    balance: Any,
-    costs: Any,
-    histogram: Any,
-    series: Any,
-    found: Any,
-    start: int,
-    until: int,
-    store: Any,
-    load: Any,
-    wake: Any,
-    pressure: Any,
-) -> int:
+def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """Replay events ``start`` onward that happened before ``until``; the number of the first one left."""
+    t, op, page, flags, clen, next_load, balance, costs, histogram, series, found = tape
     h = w.host
     events = t.shape[0]
     samples = balance.shape[0]
@@ -89,10 +73,7 @@ def run(
         now = t[i]
         if now >= until:
             break
-        elapsed = now - h.now
-        h.pool_area += float(h.pool_pages) * elapsed
-        h.saved_area += float(h.pool_count - h.pool_pages) * elapsed
-        h.now = now
+        advance(w, now)
         while now >= next_sample:
             follow_samples(w, at, balance)
             free = free_pages(w)
@@ -144,12 +125,9 @@ def run(
     return i
 
 
-TOUCH_SIGNATURE = types.int64(
+ACCESS_SIGNATURE = types.int64(
     WORLD,
-    types.int64[::1],  # t
-    types.uint32[::1],  # page
-    types.int64[::1],  # event number of the page's next access; empty unless the policy wants it
-    types.uint8[::1],  # out: Where code of each access; empty if not wanted
+    ACCESS_TAPE,
     types.int64,  # from event
     types.int64,  # until time (ns), exclusive
     HOOK_TYPE,
@@ -158,20 +136,10 @@ TOUCH_SIGNATURE = types.int64(
 )
 
 
-@njit(TOUCH_SIGNATURE, cache=True, nogil=True)
-def run_accesses(
-    w: Any,
-    t: Any,
-    page: Any,
-    next_load: Any,
-    found: Any,
-    start: int,
-    until: int,
-    store: Any,
-    load: Any,
-    wake: Any,
-) -> int:
+@njit(ACCESS_SIGNATURE, cache=True, nogil=True)
+def run_accesses(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: Any) -> int:
     """The same for an access trace: a request hits the resident set, or misses and is taken in."""
+    t, page, next_load, found = tape
     h = w.host
     events = page.shape[0]
     wants_future = next_load.shape[0] > 0

@@ -40,13 +40,17 @@ class _Storms:
 
     def __init__(self, run: Run, moments: npt.NDArray[np.int64], most: int, plan: StormPlan, stack: Stack | None):
         host, columns = run.host, run.columns
-        self._run, self._most, self._watch = run, most, int(plan.fraction * host.ram)
+        self._run, self._most = run, most
         self._scratch = State(columns, host, run.policy, most, stack)
         self._lengths = columns.lengths[(np.arange(most) * 2654435761 % 2**32) * len(columns.lengths) >> 32]
         costs = host.costs
         self._parameters = np.array(
-            [costs.zero_page, costs.drop_file_page, costs.compress, host.swappiness, host.ram], np.int64
-        )
+            [
+                costs.zero_page, costs.drop_file_page, costs.compress, host.swappiness, host.ram,
+                int(plan.fraction * host.ram),
+            ],
+            np.int64,
+        )  # fmt: skip
         self.outcomes = np.zeros((len(moments), OUTCOMES), np.int64)
         self._number = 0
 
@@ -60,7 +64,7 @@ class _Storms:
             sample = max(int(np.searchsorted(run.host.balance[:, 0], moment, "right")) - 1, 0)
             anonymous = int(run.host.anonymous[sample])
         storm(
-            self._scratch.world, min(anonymous, self._most), self._lengths, self._parameters, self._watch,
+            self._scratch.world, min(anonymous, self._most), self._lengths, self._parameters,
             self.outcomes[self._number], run.hooks[0], *run.hooks[2:],
         )  # fmt: skip
         self._number += 1
@@ -107,6 +111,7 @@ def score(
     policy: Policy,
     plan: StormPlan,
     next_load: npt.NDArray[np.int64] | None = None,
+    *,
     keep_found: bool = False,
     cancelled: Event | None = None,
     stack: Stack | None = None,

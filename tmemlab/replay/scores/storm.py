@@ -14,8 +14,9 @@ pool is not counted as reclaimable unless the policy gives it back.
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from ...compiled import njit
 from ...datasets.trace.schema import Where
 from ...policies.interface import HOOK_TYPE, WORLD
 from ...world.mechanics import free_pages
@@ -38,9 +39,9 @@ gone; reclaim found pages but could not free any; not killed, but frozen while a
 FREEZE_NS = 60_000_000_000
 """A host that gives nobody a page for a minute is frozen: not a success."""
 
-ZERO_NS, FILE_NS, STORE_NS, SWAPPINESS, WANTED = range(5)
+ZERO_NS, FILE_NS, STORE_NS, SWAPPINESS, WANTED, WATCH = range(6)
 """Columns of the storm's parameters: ns to zero a page, to drop one of page cache, to compress one;
-swappiness; pages wanted in all."""
+swappiness; pages wanted in all; the demand until which stalls count."""
 
 
 STORM_SIGNATURE = types.void(
@@ -48,7 +49,6 @@ STORM_SIGNATURE = types.void(
     types.int64,  # anonymous pages that can be swapped out
     types.uint16[::1],  # their compressed lengths
     types.int64[::1],  # parameters
-    types.int64,  # stall counts until this demand
     types.int64[::1],  # out: outcome
     HOOK_TYPE,
     HOOK_TYPE,
@@ -95,7 +95,6 @@ def storm(
     anonymous: int,
     clens: Any,
     params: Any,
-    watch: int,
     outcome: Any,
     store: Any,
     wake: Any,
@@ -165,7 +164,7 @@ def storm(
             h.now = min(h.disk_busy, h.now + wait)
             progress = True
         stalled = h.now - began
-        if given < watch:
+        if given < params[WATCH]:
             stall += stalled
             total_stall += stalled
             longest = max(longest, stall)
