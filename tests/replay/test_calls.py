@@ -31,7 +31,7 @@ def count(events: list[tuple[int, int, int, int]], batch: int, wait: int = 10**9
     t = np.arange(len(op), dtype=np.int64) * 10
     delays = np.zeros(LATENCY_BUCKETS, np.int64)
     totals: list[int] = count_calls(
-        t, op, page.astype(np.uint32), flags, found, int(page.max()) + 1, batch, wait, delays
+        (t, op, page.astype(np.uint32), flags), found, int(page.max()) + 1, batch, wait, delays
     ).tolist()
     return totals
 

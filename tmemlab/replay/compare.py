@@ -12,10 +12,11 @@ from ..datasets.trace.read import Trace
 from ..errors import InvalidInputError, TraceError
 from ..policies.catalogue import ACCESS_DEFAULTS, DEFAULTS, parse_policy
 from ..policies.interface import Policy
-from ..units import PAGE_SIZE, parse_size_or_share
+from ..units import PAGE_SIZE, format_bytes, parse_size_or_share
 from ..world.host import Host, build_host
 from ..world.stack import Stack, parse_stack
 from .inputs.columns import Columns, next_loads, prepare
+from .inputs.group_limit import group_limit
 from .inputs.lossy import Lost
 from .loops.choose import closed_inputs
 from .scores.calls import parse_profile
@@ -34,7 +35,20 @@ class Comparison:
     stack: str | None
     closed: bool
     """A resident set stood in front of the pool."""
+    group_bytes: int | None
+    """In a closed loop, the limit of the memory cgroup that the trace was recorded in, or was given instead."""
     scores: list[Score]
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the result, in sentences."""
+        idle = self.closed and all(row.loads["resident"] == self.columns.loads for row in self.scores)
+        if not idle or self.columns.kind == "access":
+            return []
+        where = "this host's free memory"
+        if self.group_bytes is not None:
+            where = f"a memory cgroup of {format_bytes(self.group_bytes)}"
+        return [f"nothing was swapped: all pages that left RAM while recording fit into {where}"]
 
     def as_json(self) -> dict[str, Any]:
         """The document ``tmemlab.replay/1``."""
@@ -64,6 +78,8 @@ class Comparison:
                 "disk": self.host.disk.name,
                 "stack": self.stack,
                 "loop": "closed" if self.closed else "open",
+                **({"group_bytes": self.group_bytes} if self.group_bytes is not None else {}),
+                **({"notes": self.notes} if self.notes else {}),
             },
             "policies": [
                 row.as_json() | {"hit_rate_interval": lost.interval(row.hits, sum(row.loads.values()))}
@@ -123,6 +139,15 @@ def compare(
             "record again, or replay it as it is with --allow-lossy"
         )
     access = trace.manifest.kind == "access"
+    limit = group_limit(trace) if loop == "closed" and not access else None
+    group_bytes = None if limit is None else ram_bytes or limit
+    if limit is not None and group_bytes is not None:
+        ram_bytes = None  # the host stays as it was
+        if group_bytes < limit:
+            raise InvalidInputError(
+                f"{trace.path} was recorded in a memory cgroup of {format_bytes(limit)}, and a closed loop of "
+                "swap traffic can only add memory: give --ram at least that, or --loop open"
+            )
     if not policies:
         policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
     profile = parse_profile(calls) if calls else None
@@ -136,7 +161,8 @@ def compare(
                 f"{', '.join(clairvoyant)} must know the loads beforehand, and a closed loop makes them as it "
                 "goes: leave it out, or replay with --loop open"
             )
-        closed = closed_inputs(trace, columns, host, compression)
+        budget = -1 if limit is None or group_bytes is None else (group_bytes - limit) // PAGE_SIZE
+        closed = closed_inputs(trace, columns, host, compression, budget)
     elif access and (unfit := [policy.name for policy in policies if not policy.takes_accesses]):
         raise InvalidInputError(
             f"{', '.join(unfit)} runs behind a resident set: replay the page accesses of {trace.path} "
@@ -187,4 +213,4 @@ def compare(
                 waiting.cancel()
             raise
         scores = [done.result() for done in running]
-    return Comparison(trace, columns, host, plan, pool_bytes, stack, closed is not None, scores)
+    return Comparison(trace, columns, host, plan, pool_bytes, stack, closed is not None, group_bytes, scores)

@@ -57,6 +57,9 @@ def heading(result: Comparison) -> list[str]:
         )
         + f", swap on {result.host.disk.name}; compressed lengths: {read.clen_source}",
     ]
+    if result.group_bytes is not None:
+        lines.append(f"in a memory cgroup of {format_bytes(result.group_bytes)}, which bounds the resident set")
+    lines += result.notes
     if not manifest.certificate.complete:
         lines.append(f"incomplete trace: {manifest.events.dropped} events are known to be missing")
         lost = Lost.of(manifest.certificate)

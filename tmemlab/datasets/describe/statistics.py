@@ -40,8 +40,8 @@ class Statistics:
         for batch in trace.batches("t", "op", "page", "clen", "where", "flags"):
             index = np.minimum(np.maximum(batch["t"], 0) // self.interval_ns, len(self.sums) - 1)
             self.lengths += np.bincount(batch["clen"][batch["op"] == _STORE], minlength=1 << 16)
-            arrays = [batch[name] for name in ("t", "op", "page", "clen", "where", "flags")]
-            gather(index, *arrays, stored, counts, self.sums, self.away)
+            arrays = tuple(batch[name] for name in ("t", "op", "page", "clen", "where", "flags"))
+            gather(index, arrays, stored, counts, self.sums, self.away)
         self.stores_of_pages = counts[:, 0]
         self.loads_of_pages = counts[:, 1]
 
@@ -120,10 +120,8 @@ def _away_percentile(away: np.ndarray, percent: int) -> float | None:
 
 
 @njit(cache=True, nogil=True)
-def _gather(
-    index: Any, t: Any, op: Any, page: Any, clen: Any, where: Any, flags: Any,
-    stored: Any, counts: Any, sums: Any, away: Any,
-) -> None:  # fmt: skip
+def _gather(index: Any, events: Any, stored: Any, counts: Any, sums: Any, away: Any) -> None:
+    t, op, page, clen, where, flags = events
     for i in range(len(t)):
         p, row = page[i], sums[index[i]]
         if op[i] == _STORE:

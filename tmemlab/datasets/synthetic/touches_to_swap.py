@@ -42,15 +42,15 @@ class ResidentSet:
         room = 2 * len(t) + len(self._state) + CLUSTER
         events = np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.int64)
         touch: Any = _touch
-        made = touch(t, page, capacity, self._before, self._after, self._state, self._count, *events)
+        made = touch(t, page, capacity, self._before, self._after, self._state, self._count, tuple(events))
         return events[0][:made], events[1][:made], events[2][:made]
 
 
 @njit(cache=True, nogil=True)
 def _touch(
-    t: Any, page: Any, capacity: Any, before: Any, after: Any, state: Any, count: Any,
-    out_t: Any, out_op: Any, out_page: Any,
-) -> Any:  # fmt: skip
+    t: Any, page: Any, capacity: Any, before: Any, after: Any, state: Any, count: Any, out: Any
+) -> Any:
+    out_t, out_op, out_page = out
     head = len(state) - 1
     made = 0
     for i in range(len(t)):

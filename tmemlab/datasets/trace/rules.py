@@ -55,7 +55,7 @@ class EventRules:
         """Check the next events; needs t, op, page, cgroup, task, where and flags."""
         arrays = [columns[name] for name in ("t", "op", "page", "cgroup", "task", "where", "flags")]
         check: Any = _check  # a Numba dispatcher, whose arguments mypy cannot count
-        check(*arrays, self._limits, self._pages, self._at, self.broken, self.first, self.ops)
+        check(tuple(arrays), self._limits, self._pages, self._at, self.broken, self.first, self.ops)
 
     def problems(self) -> list[str]:
         """One sentence for each rule that was broken."""
@@ -67,10 +67,8 @@ class EventRules:
 
 
 @njit(cache=True, nogil=True)
-def _check(
-    t: Any, op: Any, page: Any, cgroup: Any, task: Any, where: Any, flags: Any,
-    limits: Any, pages: Any, at: Any, broken: Any, first: Any, ops: Any,
-) -> None:  # fmt: skip
+def _check(events: Any, limits: Any, pages: Any, at: Any, broken: Any, first: Any, ops: Any) -> None:
+    t, op, page, cgroup, task, where, flags = events
     duration, page_rows, cgroup_rows, task_rows, access = limits
     last, fresh, index = at
     for i in range(len(t)):

@@ -61,13 +61,11 @@ class Columns:
 
 
 @njit(cache=True, nogil=True)
-def _survey(
-    op: Any, page: Any, where: Any, cgroup: Any, flags: Any, first: Any, group: Any, counts: Any, residence: int,
-    threshold: int,
-) -> None:  # fmt: skip
+def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, threshold: int) -> None:
     """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and
-    what unwritten.py tells of reads.
+    what unwritten.py tells of reads. events: op, page, where, cgroup, flags.
     """
+    op, page, where, cgroup, flags = events
     last_load = np.full(first.shape[0], -1, np.int64)  # event << 2 | 2 from the pool, 1 from disk
     seen = np.zeros(first.shape[0], np.bool_)
     for i in range(op.shape[0]):
@@ -228,7 +226,8 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     group = np.zeros(pages, np.uint16)
     counts = np.zeros(3, np.int64)
     residence, unwritten = habits(op, page, where, pages)
-    _survey(op, page, where, read["cgroup"], flags, first, group, counts, residence, int(unwritten * 2**16))
+    events = op, page, where, read["cgroup"], flags
+    _survey(events, first, group, counts, residence, int(unwritten * 2**16))
     if rejects_poor(trace.manifest):
         _does_not_compress(op, where, clen)
     known, source = measured_lengths(trace, clen)

@@ -31,16 +31,21 @@ class Closed:
     right: npt.NDArray[np.int32]
     recorded_free: npt.NDArray[np.int64]
     """A sample: free pages of the recorded host."""
+    budget: int = -1
+    """Pages that a memory cgroup has beyond the recorded one; -1: it was the host that was short."""
 
 
-def closed_inputs(trace: Trace, columns: Columns, host: Host, compression: float) -> Closed:
+def closed_inputs(
+    trace: Trace, columns: Columns, host: Host, compression: float, budget: int = -1
+) -> Closed:
     """What a closed loop over this trace needs.
 
-    compression: uncompressed over compressed size of the pages of an access trace, which does not tell.
+    budget: see Closed. compression: uncompressed over compressed size of the pages of an access trace, which does
+    not tell.
     """
     lengths = np.full(columns.pages, min(max(round(PAGE_SIZE / compression), 32), PAGE_SIZE), np.uint16)
     left, right = neighbours(trace, columns.pages) if columns.kind == "access" else (np.zeros(0, np.int32),) * 2
-    return Closed(lengths, left, right, host.recorded_free)
+    return Closed(lengths, left, right, host.recorded_free, budget)
 
 
 @dataclass
@@ -131,6 +136,7 @@ class _ResidentLoop:
         self._near = make_near(run.columns.pages)
         self._counts = np.zeros(COUNTERS, np.int64)
         self._counts[resident.LAST_FAULT] = -1
+        self._counts[resident.BUDGET] = closed.budget
         self._latest = np.zeros(run.columns.pages, np.uint16)
 
     def anonymous(self) -> int | None:

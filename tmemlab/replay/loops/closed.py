@@ -21,6 +21,8 @@ from .resident import (
     AHEAD,
     AHEAD_HITS,
     AHEAD_READ,
+    BUDGET,
+    COUNT_INACTIVE,
     EVICTED,
     GONE,
     HITS,
@@ -181,6 +183,7 @@ def run_extended(
     t, op, page, flags, clen, balance, recorded_free, series, found = tape
     near, counts, latest, costs, histogram = resident
     start, until = span
+    budget = counts[BUDGET]
     h = w.host
     events, samples = t.shape[0], balance.shape[0]
     at = h.sample
@@ -236,9 +239,10 @@ def run_extended(
             elif place != ABSENT:
                 forget(w, p, place)
             h.invalidates += 1
-        # The kernel reclaims down to the free memory that it had then; what is over is this host's to use.
+        # The kernel reclaims down to the free memory that it had then; what is over is this host's to use. In a
+        # memory cgroup what is over is what its limit grew by.
         floor = max(recorded_free[max(at - 1, 0)], h.watermark_high)
-        while h.base_free - h.pool_pages < floor:
+        while counts[COUNT_INACTIVE] > budget if budget >= 0 else h.base_free - h.pool_pages < floor:
             victim = last(near, INACTIVE)
             if victim < 0:
                 break

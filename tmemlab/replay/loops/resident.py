@@ -27,9 +27,9 @@ NEAR = np.dtype([("prev", "i4"), ("next", "i4"), ("stamp", "i4"), ("list", "u1")
 
 (
     COUNT_INACTIVE, COUNT_ACTIVE, AGE, ACTIVATED, REFAULTS, MINOR, MAJOR, HITS, AHEAD_READ, AHEAD_HITS,
-    WINDOW, LAST_FAULT, STARVED, NO_SLOT, STALLED_NS, EVICTED, RECENT_AHEAD_HITS, RESERVED,
+    WINDOW, LAST_FAULT, STARVED, NO_SLOT, STALLED_NS, EVICTED, RECENT_AHEAD_HITS, BUDGET,
 ) = range(18)  # fmt: skip
-"""Counters and registers of a resident set, int64."""
+"""Counters and registers of a resident set, int64. BUDGET: pages that it may have, -1: what the host has free."""
 COUNTERS = 18
 
 BATCH = 32

@@ -105,14 +105,13 @@ def _hand_over(pages: Any, count: int, since: Any, waiting: Any, at: int, totals
 
 
 @njit(cache=True, nogil=True)
-def count_calls(
-    t: Any, op: Any, page: Any, flags: Any, found: Any, pages: int, batch: int, wait_ns: int, delays: Any
-) -> Any:
+def count_calls(events: Any, found: Any, pages: int, batch: int, wait_ns: int, delays: Any) -> Any:
     """Calls of a whole replay, int64 (5,): calls, pages in them, pages that needed none, delays and the longest.
 
-    found: where the replay put or found each event's page. delays: histogram of the ns that stores and
-    invalidates waited. Entries of a vector keep their order, so an invalidate never overtakes a store.
+    events: t, op, page, flags. found: where the replay put or found each event's page. delays: histogram of the ns
+    that stores and invalidates waited. Entries of a vector keep their order: no invalidate overtakes a store.
     """
+    t, op, page, flags = events
     totals = np.zeros(5, np.int64)
     vector, since = np.empty(batch, np.int64), np.empty(batch, np.int64)
     waiting = np.full(pages, -1, np.int64)  # a page: its store's place in the vector
@@ -165,7 +164,7 @@ def price_calls(columns: Columns, found: npt.NDArray[np.uint8], profile: Profile
     for batch in BATCHES:
         delays = np.zeros(LATENCY_BUCKETS, np.int64)
         totals = count_calls(
-            columns.t, columns.op, columns.page, columns.flags, found, columns.pages, batch, profile.wait_ns,
+            (columns.t, columns.op, columns.page, columns.flags), found, columns.pages, batch, profile.wait_ns,
             delays,
         )  # fmt: skip
         calls, pages = int(totals[CALLS]), int(totals[PAGES])
