@@ -17,6 +17,8 @@ from pathlib import Path
 import numba
 from numba import njit
 
+from .code_cache import install
+
 __all__ = ["cache_folder", "njit", "shared_sources", "sources_digest"]
 
 PACKAGE = Path(__file__).resolve().parent
@@ -82,5 +84,6 @@ def cache_folder() -> Path:
     return folder
 
 
+install()
 if "NUMBA_CACHE_DIR" not in os.environ:
     numba.config.CACHE_DIR = str(cache_folder())

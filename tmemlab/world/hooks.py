@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numba import config, njit, types
+from numba import config, types
 from numba.core import cgutils
 from numba.core.datamodel import register_default
 from numba.experimental.function_type import FunctionModel
 from numba.extending import NativeValue, typeof_impl, unbox
 
+from ..compiled import njit
 from .layout import Layout
 from .named import WORLD, WorldType
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import carray, from_dtype, njit, types
+from numba import carray, from_dtype, types
 from numba.extending import (
     NativeValue,
     intrinsic,
@@ -20,6 +20,7 @@ from numba.extending import (
     unbox,
 )
 
+from ..compiled import njit
 from .layout import Layout, RegisterView
 from .named import ROWS, WORLD, WorldType
 from .records import HOST, KEPT, LEVEL, PAGE, RUN, SIZE_CLASS, ZSPAGE
