@@ -1,9 +1,9 @@
 """Numba's cache of compiled code, made safe to lose: what does not load whole is compiled anew, never an error.
 
 Numba unpickles what it finds and hands machine code to the linker as it is. A file that was cut short, overwritten
-or left from a crash would end a replay with an error of the cache's; a flipped bit, the process. So every file ends
-in a checksum, and every failure to load or to keep is taken for an empty cache. Numba calls this class where it
-would call its own: numba.core.dispatcher looks it up by name when a function asks for ``cache=True``.
+or left from a crash would end a replay with an error of the cache's; a flipped bit, the process. So every file
+ends in a checksum, and every failure to load or to keep is taken for an empty cache. Numba calls this class where
+it would call its own: numba.core.dispatcher looks it up by name when a function asks for ``cache=True``.
 """
 
 import contextlib
