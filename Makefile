@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# a recording waits more than it works: one worker more than two cores
+WORKERS := $(shell n=$$(nproc); echo $$((n < 3 ? 3 : n > 4 ? 4 : n)))
 
 .PHONY: demo test test-guest check clean
 
@@ -24,7 +26,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tmemlab replay --ram 12G
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 # apt-get install qemu-system-x86 busybox-static kmod gcc; downloads two kernels of 70 and 107 MB once
 test-guest: $(VENV)/.installed-dev

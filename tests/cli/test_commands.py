@@ -143,7 +143,7 @@ def test_policies_list_and_show() -> None:
         (["replay", "-p", "zswap.v6_18:shrinker"], ["key=value"]),
         (["replay", "--ram", "plenty"], ["not a size"]),
         (["replay", "--storms", "-1"], ["-1"]),
-        (["policies", "show", "zram"], ["zram.basic"]),
+        (["policies", "show", "zran"], ["zram.basic"]),
         (["nonsense"], ["there is no command 'nonsense'"]),
     ],
 )

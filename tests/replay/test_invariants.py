@@ -85,7 +85,8 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     assert h.pool_bytes == inside["clen"].astype(int).sum()
     held = np.flatnonzero(pages["place"] == POOL)
     inuse = Counter(state.frames[held].tolist())
-    objects = {z: int(n) for z, n in enumerate(state.zspages["inuse"]) if n}
+    used = np.flatnonzero(state.zspages["inuse"])
+    objects = dict(zip(used.tolist(), state.zspages["inuse"][used].tolist(), strict=True))
     assert objects == inuse
     if h.buddies:
         check_buddies(state, held, objects)
@@ -94,17 +95,19 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     assert h.resident == (pages["place"] == RESIDENT).sum()
     on_lists: list[int] = []
     on_ghosts: list[int] = []
+    following, before = state.pages["next"].tolist(), state.pages["prev"].tolist()
+    linked, lengths = state.pages["linked"].tolist(), state.lengths.tolist()
     for which in range(LISTS):
-        head = len(state.pages) - LISTS + which
-        at = int(state.pages[head]["next"])
+        head = len(following) - LISTS + which
+        at = following[head]
         members = on_ghosts if which in ghosts else on_lists
         enlisted = 0
         while at != head:
             members.append(at)
-            enlisted += bool(state.pages[at]["linked"] == 2 + which)
-            assert state.pages[state.pages[at]["next"]]["prev"] == at
-            at = int(state.pages[at]["next"])
-        assert state.lengths[which] == enlisted
+            enlisted += linked[at] == 2 + which
+            assert before[following[at]] == at
+            at = following[at]
+        assert lengths[which] == enlisted
     assert len(on_lists + on_ghosts) == len(set(on_lists + on_ghosts))
     assert set(on_lists) <= set(np.flatnonzero(pages["place"] == POOL).tolist())
     assert not set(on_ghosts) & set(np.flatnonzero(pages["place"] == POOL).tolist())

@@ -23,7 +23,8 @@ EVENTS = st.lists(
 def survey(op: np.ndarray, page: np.ndarray, where: np.ndarray, residence: int, share: float) -> np.ndarray:
     flags, nothing = np.zeros(len(op), np.uint8), np.zeros(len(op), np.uint16)
     first, group = np.zeros(6, np.uint8), np.zeros(6, np.uint16)
-    _survey(op, page, where, nothing, flags, first, group, np.zeros(3, np.int64), residence, int(share * 2**16))
+    events = op, page, where, nothing, flags
+    _survey(events, first, group, np.zeros(3, np.int64), residence, int(share * 2**16))
     return flags
 
 

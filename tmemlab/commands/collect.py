@@ -29,7 +29,7 @@ from .numbers import Duration, Number, PowerOfTwo, Share, Size
               help="Kernel buffer for events on their way.")  # fmt: skip
 @click.option("--max-cpu", type=Share(0.01, above=False),
               help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
-@click.option("--max-size", type=Size(1 << 20), help="Stop when the recording takes so much of the disk.")
+@click.option("--max-size", type=Size(1 << 16), help="Stop when the recording takes so much of the disk.")
 @click.option("--counters-only", is_flag=True, help="Sample what anyone may read: no events, no root needed.")
 @click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
 @json_option
