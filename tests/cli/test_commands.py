@@ -1,5 +1,7 @@
 """Every command as a user meets it: help, JSON, bad values, missing and damaged files, no terminal, Ctrl-C."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import pytest
 
 from tests.factory import make_trace
 from tests.replay.test_compare import busy_events
+from tmemlab.cli import main
 from tmemlab.policies.registry import all_policies
 
 TMEMLAB = Path(sys.executable).with_name("tmemlab")
@@ -23,7 +26,18 @@ REPLAY_KEYS = {
 }  # fmt: skip
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """The command in this process, which has imported and compiled what it needs."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        main([*map(str, arguments)])
+    code = left.value.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def run_process(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """The command as it is installed."""
     command = [TMEMLAB, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
@@ -46,7 +60,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
     "command", [[], *[[name] for name in COMMANDS], ["policies", "show"], ["policies", "list"]]
 )
 def test_help(command: list[str]) -> None:
-    done = run(*command, "--help")
+    done = run_process(*command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: tmemlab {' '.join(command)}".rstrip())
     assert done.stderr == ""
@@ -65,7 +79,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_replay_prints_a_table_and_writes_json_and_html(trace: Path, tmp_path: Path) -> None:
-    done = run("replay", trace, "--storms", 5, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    done = run_process("replay", trace, "--storms", 5, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("bounds.none", "zswap.v6_18", "vm.pressure", "P(OOM)"):
         assert name in done.stdout
@@ -90,7 +104,7 @@ def test_replay_prints_a_table_and_writes_json_and_html(trace: Path, tmp_path: P
 
 
 def test_json_on_stdout_is_nothing_but_json(trace: Path) -> None:
-    done = run("replay", trace, "-p", "zswap.v6_18:shrinker=on,max_pool_percent=5", "--storms", 0, "--json", "-")
+    done = run_process("replay", trace, "-p", "zswap.v6_18:shrinker=on,max_pool_percent=5", "--storms", 0, "--json", "-")
     document = json.loads(done.stdout)
     (row,) = document["policies"]
     assert row["params"]["shrinker"] == "on"
@@ -111,7 +125,7 @@ def test_validate(trace: Path) -> None:
 
 
 def test_a_bundled_trace_goes_by_its_name() -> None:
-    done = run("replay", "redis-zswap", "-p", "bounds.none", "--storms", 0, "--json", "-")
+    done = run_process("replay", "redis-zswap", "-p", "bounds.none", "--storms", 0, "--json", "-")
     assert json.loads(done.stdout)["trace"]["path"].endswith("redis-zswap")
     refused(run("validate", "redis-nowhere"), 5, "redis-nowhere")
 
@@ -165,7 +179,7 @@ def test_a_missing_or_damaged_trace_is_exit_5(command: str, tmp_path: Path) -> N
 
 
 def test_a_result_that_cannot_be_written_is_one_sentence(trace: Path) -> None:
-    done = run("replay", trace, "-p", "bounds.none", "--storms", 0, "--json", "/nonexistent/r.json")
+    done = run_process("replay", trace, "-p", "bounds.none", "--storms", 0, "--json", "/nonexistent/r.json")
     assert done.returncode == 2
     assert "there is no directory '/nonexistent'" in done.stderr
     assert done.stdout == ""  # found out before any work

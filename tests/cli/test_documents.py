@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ COMMANDS = {
 }
 RECORDING = {"collect", "recover"}
 """Their documents are looked at where recordings are made: tests/live."""
+
+
+@cache
+def names_of(words: tuple[str, ...]) -> frozenset[str]:
+    """Every name that a command prints where there is room for all."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("COLUMNS", "2000")
+        return frozenset(re.findall(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9_]+)+", run(*words).stdout))
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +100,7 @@ def test_every_command_has_the_option_and_every_document_a_command() -> None:
 )  # fmt: skip
 def test_no_name_is_broken(command: list[str], columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name that the widest table has is whole in the narrow one."""
-    monkeypatch.setenv("COLUMNS", "2000")
-    names = set(re.findall(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9_]+)+", run(*command).stdout))
+    names = names_of(tuple(command))
     monkeypatch.setenv("COLUMNS", str(columns))
     narrow = run(*command).stdout
     assert names

@@ -1,9 +1,9 @@
 """Which lines of a policy's file ran: a rule that no line was there to break is not kept, it is untried."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, FunctionType
-from typing import Any, Self
+from typing import Any
 
 from ...policies.interface import Hook, Policy
 
@@ -11,8 +11,8 @@ from ...policies.interface import Hook, Policy
 class Coverage:
     """Lines of the functions in one policy's own file, struck off as they run.
 
-    >>> with Coverage(type(policy)) as coverage:
-    ...     replay()
+    >>> coverage = Coverage(type(policy))
+    >>> coverage.follow(hook, w, page)
     >>> coverage.missing()
     {'store': [14, 15]}
     """
@@ -25,18 +25,19 @@ class Coverage:
             if isinstance(function, FunctionType) and function.__code__.co_filename == module.__file__:
                 self._left[function.__code__] = _lines(function.__code__)
 
-    def __enter__(self) -> Self:
+    def follow(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function answers; lines that run meanwhile are struck off."""
+        if not any(self._left.values()):
+            return function(*arguments)
         sys.settrace(self._call)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
+        try:
+            return function(*arguments)
+        finally:
+            sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         left = self._left.get(frame.f_code)
         if not left:
-            if left is not None and not any(self._left.values()):
-                sys.settrace(None)  # all ran: the rest goes at full speed
             return None
 
         def line(frame: FrameType, event: str, argument: Any) -> Any:

@@ -87,6 +87,7 @@ class Array:
         self._array, self._name = array, name
         self._columns = _columns(array)
         self._size = len(array)
+        self._records: dict[int, Record] = {}
         self.shape = array.shape
 
     def __len__(self) -> int:
@@ -102,7 +103,12 @@ class Array:
         if isinstance(index, slice):
             return self._array[index]
         index = self._inside(index)
-        return Record(self._columns, index) if self._columns else self._array.item(index)
+        if not self._columns:
+            return self._array.item(index)
+        record = self._records.get(index)
+        if record is None:
+            record = self._records[index] = Record(self._columns, index)
+        return record
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
@@ -136,12 +142,11 @@ def _plain_world() -> None:
 class Watch:
     """Looks at the state between the questions that a policy is asked."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, coverage: Coverage, asked: set[str]) -> None:
         self.policy = policy
         self.looked = 0
         self.last: Any = None
-        self.asked: set[str] = set()
-        """Hooks that were asked something."""
+        self.coverage, self.asked = coverage, asked
 
     def check(self, w: Any, page: int) -> None:
         """Rules ``places``, ``pool`` and ``lists``; BrokenRuleError. ``page``, if any, is on its way."""
@@ -200,7 +205,7 @@ class WatchedHook:
             page = int(page)
             watch.asked.add(kind)
             watch.check(w, page if kind == "store" else -1)
-            answer = function(w, page)
+            answer = watch.coverage.follow(function, w, page)
             if not isinstance(answer, int | np.integer | bool):
                 raise BrokenRuleError("answers", f"{kind} answered {answer!r}, which is no whole number")
             answer = int(answer)
@@ -223,10 +228,9 @@ class WatchedHook:
         self.kind = kind
 
 
-def run_case(case: Case, policy: Policy, asked: set[str]) -> Score:
+def run_case(case: Case, policy: Policy, coverage: Coverage, asked: set[str]) -> Score:
     """One small replay in plain Python, checked throughout; the hooks that were asked are added to ``asked``."""
-    watch = Watch(policy)
-    watch.asked = asked
+    watch = Watch(policy, coverage, asked)
     kind = type(policy)
     named = zip(("store", "load", "wake", "pressure"), policy.hooks(), strict=True)
     hooks = tuple(WatchedHook(name, hook.function, watch) for name, hook in named)
@@ -268,22 +272,24 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     asked: set[str] = set()
     variants = [(text, parse_policies(text)[0]) for text in request["policies"]]
-    with Coverage(type(variants[0][1])) as coverage:
-        for text, policy in variants:
-            rows += _rows(text, policy, request["events"], asked)
-            if rows and rows[-1].get("rule") == "ends":
-                break
+    coverage = Coverage(type(variants[0][1]))
+    for text, policy in variants:
+        rows += _rows(text, policy, request["events"], coverage, asked)
+        if rows and rows[-1].get("rule") == "ends":
+            break
     return {"rows": rows, "asked": sorted(asked), "missing": coverage.missing()}
 
 
-def _rows(text: str, policy: Policy, events: int, asked: set[str]) -> list[dict[str, Any]]:
+def _rows(
+    text: str, policy: Policy, events: int, coverage: Coverage, asked: set[str]
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for accesses in (False, True)[: 1 + policy.takes_accesses]:
         for case in cases(accesses, events):
             row: dict[str, Any] = {"policy": text, "case": case.name}
             signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
             try:
-                row["digest"] = digest(run_case(case, policy, asked))
+                row["digest"] = digest(run_case(case, policy, coverage, asked))
             except BrokenRuleError as error:
                 row["rule"], row["detail"] = error.args
             except Exception as error:
