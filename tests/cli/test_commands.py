@@ -79,7 +79,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_replay_prints_a_table_and_writes_json_and_html(trace: Path, tmp_path: Path) -> None:
-    done = run_process("replay", trace, "--storms", 5, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    done = run("replay", trace, "--storms", 5, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("bounds.none", "zswap.v6_18", "vm.pressure", "P(OOM)"):
         assert name in done.stdout
@@ -104,7 +104,7 @@ def test_replay_prints_a_table_and_writes_json_and_html(trace: Path, tmp_path: P
 
 
 def test_json_on_stdout_is_nothing_but_json(trace: Path) -> None:
-    done = run_process("replay", trace, "-p", "zswap.v6_18:shrinker=on,max_pool_percent=5", "--storms", 0, "--json", "-")
+    done = run("replay", trace, "-p", "zswap.v6_18:shrinker=on,max_pool_percent=5", "--storms", 0, "--json", "-")
     document = json.loads(done.stdout)
     (row,) = document["policies"]
     assert row["params"]["shrinker"] == "on"
