@@ -84,18 +84,24 @@ def test_every_slot_is_on_its_device(
     row = events["slot"] >> 28
     on_zram = row == by_name["zram0"]
     stores, loads = events["op"] == Op.STORE, events["op"] == Op.LOAD
-    assert int((stores & on_zram).sum()) == written
-    assert int((loads & on_zram).sum()) == read
-    assert written > 5000  # both devices had their part
-    assert int((stores & (row == by_name["tmemlab-second.swap"])).sum()) == stores_in(moved) - written > 1000
-    assert int((loads & ~on_zram).sum()) == loads_in(moved) - read
+    # zram and /proc/vmstat were read a moment before and after: what swapped then is in no trace
+    inside = document["kernel"]
+    early_or_late = stores_in(moved) - stores_in(inside), loads_in(moved) - loads_in(inside)
+    on_file = row == by_name["tmemlab-second.swap"]
+    assert 0 <= written - np.count_nonzero(stores & on_zram) <= early_or_late[0]
+    assert 0 <= read - np.count_nonzero(loads & on_zram) <= early_or_late[1]
+    assert max(early_or_late) < 100
+    assert np.count_nonzero(stores & on_zram) > 5000  # both devices had their part
+    assert np.count_nonzero(stores & on_file) > 1000
+    assert np.count_nonzero(stores & (on_zram | on_file)) == stores_in(inside)
+    assert np.count_nonzero(loads & (on_zram | on_file)) == loads_in(inside)
     assert on_file_kib <= 4 * np.count_nonzero(stores & ~on_zram)
 
     said = subprocess.run(
         [*TMEMLAB, "validate", tmp_path / "trace", "--json", "-"], capture_output=True, text=True, check=True
     )
     judged = json.loads(said.stdout)
-    assert judged["measured"]["loads_pool"] == read
+    assert judged["measured"]["loads_pool"] == np.count_nonzero(loads & on_zram)
     assert judged["predicted"]["loads_pool"] == pytest.approx(read, abs=0.01 * read)
     info = subprocess.run([*TMEMLAB, "datasets", "info", tmp_path / "trace"], capture_output=True, text=True)
     assert "zram" in info.stdout
