@@ -22,7 +22,8 @@ from .numbers import Count, Number, Share, Size
 @click.argument("trace", required=False, type=TracePath())
 @click.option(
     "-p", "--policy", "policies", multiple=True, metavar="NAME|FILE.py[:key=value,...]",
-    help="Policy to replay; repeat for several. Default: the bounds and one of each family.",
+    help="Policy to replay, zswap and zram alone being the trace's own; repeat for several. "
+    "Default: the bounds and one of each family.",
 )  # fmt: skip
 @click.option("--ram", type=Size(1 << 20), help="RAM of the host to replay on. Default: as recorded.")
 @click.option("--pool", metavar="SIZE|PCT",
@@ -83,7 +84,7 @@ def command(
 
     \b
     tmemlab replay
-    tmemlab replay redis-zswap
+    tmemlab replay redis-zswap -p zswap                        the version that its kernel ran
     tmemlab replay /tmp/trace -p zswap.v6_18 -p zswap.v6_18:shrinker=on,max_pool_percent=10
     tmemlab replay /tmp/trace -p zswap.v6_18 -p ./mine.py:max_pool_percent=10
     tmemlab replay --ram 2G --pool 20% --json result.json
