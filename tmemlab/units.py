@@ -75,6 +75,11 @@ def parse_size_or_share(text: str, whole: int) -> int:
     return parse_size(text)
 
 
+def pages_within(pages: int, percent: float) -> int:
+    """Whole pages in a percentage of ``pages``; a percentage that was made of whole pages gives them back."""
+    return math.floor(pages * percent / 100 + 1e-6)
+
+
 def format_bytes(count: float) -> str:
     """Three significant digits with a binary unit: ``241 MiB``."""
     if not math.isfinite(count):

@@ -206,7 +206,6 @@ def test_a_threshold_that_is_exceeded_is_exit_6_after_the_result(trace: Path) ->
     assert json.loads(done.stdout)["policies"][0]["hit_rate"] == 0
     assert done.stderr == "tmemlab: bounds.none meets the condition 'hit_rate<50%' of --fail-if\n"
     assert run(*base, "hit_rate>50%").returncode == 0
-    assert run(*base, "oom.p>0.01").returncode == 0  # undefined: no storms were run
     refused(run(*base, "hit_rate"), 2, "not a condition")
     assert run(*base, "hit.rate>1").returncode == 2
     assert run("validate", trace, "--fail-if", "error.hit_rate>0.9").returncode == 0
@@ -233,3 +232,12 @@ def test_a_closed_pipe_is_not_a_traceback(trace: Path) -> None:
         shell=True, capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
+
+
+def test_what_was_not_measured_passes_no_condition(tmp_path: Path) -> None:
+    trace = make_trace(tmp_path / "t", [(0, "store", 0, 2000), (1, "load", 0, None)])
+    arguments = ["replay", trace, "-p", "zswap.v6_18", "--storms", "0"]
+    asked = run(*arguments, "--fail-if", "oom.p>0.01")
+    assert asked.returncode == 2
+    assert "'oom.p' was not measured" in asked.stderr
+    assert run(*arguments, "--fail-if", "hit_rate<50%").returncode == 0

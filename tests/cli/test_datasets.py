@@ -62,7 +62,7 @@ def test_info_json(trace):
     found = json.loads(run("info", trace, "--json").stdout)
     assert found["schema"] == "tmemlab.info/1"
     assert (found["events"], found["stores"], found["loads"], found["invalidates"]) == (4, 2, 1, 1)
-    assert found["where"]["store"] == {"pool": 1, "disk": 0, "zero": 1, "rejected": 0, "unknown": 0}
+    assert found["where"]["store"] == {"pool": 1, "disk": 0, "zero": 1, "rejected": 0, "unknown": 0, "failed": 0}
     assert (found["duration_s"], found["stores_per_s"], found["loads_per_s"]) == (2.0, 1.0, 0.5)
     assert found["clen"] == {"method": "measured", "algorithm": "lz4", "known": 2 / 3, "mean_bytes": 1200.0}
     assert found["tasks"] == [{"name": "redis-server", "events": 4}]

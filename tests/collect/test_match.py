@@ -58,7 +58,7 @@ def run(*records: Any, room: int = 1000, zswap: bool = True) -> tuple[Any, State
     tally = np.zeros(TALLIES, np.int64)
     settle_backward(
         matched, np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16),
-        np.full(pages, 0xFFFFFFFF, np.uint32), tally,
+        np.full(pages, 0xFFFFFFFF, np.uint32), np.zeros(pages, np.uint8), tally,
     )  # fmt: skip
     settle_forward(
         matched, np.full(pages, -1), np.zeros(pages, np.int64), np.full(pages, 0xFFFF, np.uint16),

@@ -81,7 +81,9 @@ def test_codes_are_the_codes():
     events = TEXT.split("### events\n", 1)[1].split("\n#", 1)[0]
     for code in Op:
         assert f"{int(code)} {code.name.lower()}" in events
-    assert len(re.findall(r"[0-4] (?:compressed pool|disk|zero-filled|rejected|unknown)", events)) == len(Where)
+    assert len(
+        re.findall(r"[0-5] (?:compressed pool|disk|zero-filled|rejected|unknown|the write failed)", events)
+    ) == len(Where)
     assert [int(n) for n in re.search(r"sum of (.*?) \|", events)[1].replace(",", "").split() if n.isdigit()] == [
         int(flag) for flag in Flag
     ]

@@ -411,7 +411,7 @@ def test_any_bytes_as_a_parquet_file(tmp_path, junk, tail):
 
 @pytest.mark.parametrize(
     ("name", "value", "limit"),
-    [("page", 3, 2), ("op", 3, 2), ("where", 5, 4), ("flags", 16, 15), ("cgroup", 1, 0), ("task", 7, 0)],
+    [("page", 3, 2), ("op", 3, 2), ("where", 6, 5), ("flags", 16, 15), ("cgroup", 1, 0), ("task", 7, 0)],
 )
 def test_ids_that_point_outside_never_reach_compiled_code(tmp_path, name, value, limit):
     """Written by hand with checksums that are right: only the reader itself can see it."""

@@ -37,7 +37,7 @@ def test_an_empty_trace_has_no_problems(tmp_path):
 @pytest.mark.parametrize(
     ("at", "change", "problem"),
     [
-        (3, {"where": 5}, "where is not a code of the schema: first at event 3, 1 in all"),
+        (3, {"where": 6}, "where is not a code of the schema: first at event 3, 1 in all"),
         (3, {"flags": 16}, "flags has a bit that the schema does not define: first at event 3, 1 in all"),
         (4, {"cgroup": 1}, "cgroup has no row in cgroups: first at event 4, 1 in all"),
         (4, {"task": 7}, "task has no row in tasks: first at event 4, 1 in all"),

@@ -1,11 +1,14 @@
 """RAMster by hand."""
 
 import numpy as np
+import pytest
 
 from tests.replay.build import L, S, columns, host
+from tmemlab.datasets.trace.schema import Where
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.scores.row import Score, StormPlan
 from tmemlab.replay.scores.score import score
+from tmemlab.world.reclaim import W_REMOTE
 from tmemlab.world.stack import parse_stack
 
 SECOND = 10**9
@@ -45,3 +48,15 @@ def test_selfshrink_brings_local_pages_home() -> None:
     # Ticks at 1, 6, 11 and 16 s: the first sees growth, two count down, the fourth pulls back 2 of 40.
     row = run(40, [17] * 40, "remotify_frames=0")
     assert row.loads["resident"] == 2 and row.loads["pool"] == 38 and row.writeback["pulled_back"] == 2
+
+
+def test_a_frame_that_was_joined_stays_promoted_when_who_joined_it_leaves() -> None:
+    # Page 2 joins page 0's frame and is loaded; a second later one frame goes to the neighbour: that of page 1.
+    cols = columns([(S, 0, 2900), (S, 1, 2500), (S, 2, 900), (L, 2), (L, 0), (L, 1)], step_ns=1)
+    cols.t[4:] += 3 * SECOND // 2
+    policy = parse_policy("tmem.ramster:remotify_frames=1,selfshrinking=off")
+    stack = parse_stack(policy.stack(), 2**30)
+    row = score(cols, host(), policy, StormPlan(storms=0), keep_found=True, stack=stack)
+    assert row.found[3:].tolist() == [Where.POOL, Where.POOL, W_REMOTE]
+    assert row.hit_rate == pytest.approx(2 / 3)
+    assert row.ram_rate == 1

@@ -54,7 +54,7 @@ def load(w, page):
 class Mine(LimitedPool):
     """Least recently used."""
 
-    max_pool_pages: int = param(0, "pool limit in pages", low=0)
+    max_pool_pages: int = param(-1, "pool limit in pages", low=-1)
     takes_accesses = True
     own = Own
     store = store
@@ -92,7 +92,7 @@ BROKEN = [
     ("a name without a family", "FAMILY.lru", "lru", None, "family.name"),
     ("a class that is no dataclass", '@register("FAMILY.lru")\n@dataclass(frozen=True)', '@register("FAMILY.lru")',
      None, "dataclass"),
-    ("a parameter without a description", 'param(0, "pool limit in pages", low=0)', "0", None, "max_pool_pages"),
+    ("a parameter without a description", 'param(-1, "pool limit in pages", low=-1)', "0", None, "max_pool_pages"),
     ("a function that is no hook", "@hook\ndef load", "def load", None, "load is not a hook"),
     ("a policy without a store", "    store = store\n", "", None, "store is missing"),
     ("numbers that raise", "    load = load\n", DERIVED.replace("7", "ram"), 49, "NameError"),

@@ -247,3 +247,12 @@ def test_it_equals_its_brute_force_twin(
     row = replay(columns(events, clen=ALONE), policy, host(RAM, disk="nvme"))
     assert row.found.tolist() == expected
     assert row.writeback["pages"] == twin.written
+
+
+def test_a_frame_that_was_joined_stays_promoted_when_who_joined_it_leaves() -> None:
+    # Frames A (page 0), B (1), C (2); 3 joins A, which is the newest then, and leaves it by being stored again,
+    # into D; 4 makes E. Five are more than four: 5 writes back the oldest, which is B [mm/zbud.c:zbud_alloc,
+    # zbud_free].
+    events = [(S, 0, 3000), (S, 1, 2500), (S, 2, 2500), (S, 3, 300), (S, 3, 2500), (S, 4, 3000), (S, 5, 300)]
+    row = replay(columns([*events, (L, 1), (L, 0)]), "zswap.v3_11:max_pool_percent=0.4", host(RAM))
+    assert row.found[-2:].tolist() == [DISK, POOL]

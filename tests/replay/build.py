@@ -45,11 +45,12 @@ def host(
     marks: tuple[int, int, int] = (100, 125, 150),
     costs: Costs | None = None,
     disk: str = "ssd",
+    unit: int = 4096,
 ) -> Host:
     """A host whose memory does not change by itself; sizes in pages."""
     balance = np.array([[0, ram if free is None else free, file, swap]], np.int64)
     return Host(ram, ram, *marks, balance, np.array([anon], np.int64), DISKS[disk], costs or Costs(),
-                balance[:, 1].copy())  # fmt: skip
+                balance[:, 1].copy(), disk_unit=unit)  # fmt: skip
 
 
 def replay(cols: Columns, policy: str | Policy, on: Host | None = None, **plan: Any) -> Score:

@@ -231,3 +231,20 @@ def test_without_slots_nothing_can_leave(swap: int) -> None:
     assert row.resident is not None
     assert (row.resident["starved"] > 0) == (swap == 10)
     assert row.resident["evicted"] == (10 if swap == 10 else 200 - row.resident["pages"])
+
+
+def test_a_storm_deals_the_lengths_that_the_loop_was_given() -> None:
+    """An access trace knows none of its own: its pages go into the pool as they go in the replay."""
+    cols = touches([*range(6000)] * 3)
+    on = host(10_000, free=9000)
+
+    def survives(clen: int) -> float:
+        plan = StormPlan(storms=20, fraction=0.9, seed=1)
+        row = score(cols, on, parse_policy("bounds.unbounded"), plan, closed=closed(cols, clen))
+        assert row.oom.max_survivable is not None
+        return row.oom.max_survivable
+
+    # Free are 9000 less the 6000 that are resident. Each of these gives up a page and takes a third of one, or
+    # all.
+    assert survives(1357) == pytest.approx(0.3 + 0.6 - 0.2 - 0.01, abs=0.0070)
+    assert survives(4096) == pytest.approx(0.3 - 0.01, abs=0.0070)

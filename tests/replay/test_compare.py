@@ -144,5 +144,5 @@ def test_validate_measures_what_the_trace_says(tmp_path: Path) -> None:
     assert result["error"]["loads_disk"] == -1
     assert result["measured"]["written_back"] == 1
     assert result["agreement"] == 0.75
-    assert result["confusion"]["disk"] == {"pool": 1, "disk": 0, "zero": 0}
+    assert result["confusion"]["disk"] == {"pool": 1, "disk": 0, "zero": 0, "failed": 0}
     assert result["policy"]["name"] == "zswap.v6_18"

@@ -52,11 +52,11 @@ PLANTED = [
      "    w.own.evicted = 1\n    for _ in range(80):\n"
      "        w.own.evicted = (w.own.evicted * 3) // 2 + (1 << 40)\n"
      "    unlink(w, page)\n", "runs", "OverflowError"),
-    ("a parameter that nothing reads", 'param(0, "pool limit in pages", low=0)',
-     'param(0, "pool limit in pages", low=0)\n    idle: int = param(3, "nothing", low=0, high=9)',
+    ("a parameter that nothing reads", 'param(-1, "pool limit in pages", low=-1)',
+     'param(-1, "pool limit in pages", low=-1)\n    idle: int = param(3, "nothing", low=0, high=9)',
      "parameters act", "idle"),
-    ("a parameter that cannot have its largest value", 'param(0, "pool limit in pages", low=0)',
-     'param(0, "pool limit in pages", low=0)\n    every: int = param(1, "divisor", low=0, high=3)',
+    ("a parameter that cannot have its largest value", 'param(-1, "pool limit in pages", low=-1)',
+     'param(-1, "pool limit in pages", low=-1)\n    every: int = param(1, "divisor", low=0, high=3)',
      "parameters run", "every=0"),
 ]  # fmt: skip
 
@@ -173,7 +173,7 @@ NOT_WHOLLY_REACHED = {
     "proactive.senpai": {"wake"},
     "tmem.xen_selfshrink": {"_floor"},
     "tmem.zcache2": {"pressure"},
-    "vm.pressure": {"store", "ordered_store"},
+    "vm.pressure": {"store", "ordered_store", "ordered_pressure"},
     "zram.basic": {"store"},
     "zram.recompress": {"wake"},
     "zram.writeback": {"_write", "_write_back_all"},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.cli.test_commands import refused, run
 from tests.factory import make_trace, relabel
 from tests.replay.test_compare import busy_events
-from tmemlab.datasets.share.bundled import default_trace
+from tmemlab.datasets.share.bundled import resolve
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.schema import Flag, Op
 from tmemlab.errors import InvalidInputError
@@ -20,7 +20,9 @@ from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
 from tmemlab.replay.curve import distances, recency
 from tmemlab.replay.curve.curve import Sampler, curve
+from tmemlab.replay.curve.fill import class_weights
 from tmemlab.replay.scores.score import StormPlan
+from tmemlab.world.allocators.tables import Allocator
 
 from .build import columns, replay
 from .models import cache
@@ -155,15 +157,31 @@ def test_pages_that_the_trace_found_in_the_pool_or_as_zeros_are_there(tmp_path: 
     assert result.hit_rate(1 << 30)[0] == row.hit_rate == 0.75
 
 
-def test_compressed_bytes_come_close_to_the_allocators_pages() -> None:
-    # The curve counts compressed bytes; the pool also pays for size classes and half-filled zspages.
-    trace = default_trace()
-    result = curve(trace)
-    for size in (20 << 20, 60 << 20):
-        policy = parse_policy(f"order.lru:exclusive_loads=on,max_pool_pages={size >> 12}")
-        row = compare(trace, [policy], ram_bytes=12 << 30, plan=StormPlan(storms=0)).scores[0]
+@pytest.mark.parametrize("name", ["redis-frontswap", "redis-zswap", "sqlite-limit", "sqlite-shrinker"])
+def test_sizes_are_those_of_a_pool(name: str) -> None:
+    result = curve(resolve(Path(name)))
+    sizes = result.sizes(10)
+    policies = [parse_policy(f"order.lru:exclusive_loads=on,max_pool_pages={size >> 12}") for size in sizes]
+    rows = compare(resolve(Path(name)), policies, plan=StormPlan(storms=0)).scores
+    for size, row in zip(sizes, rows, strict=True):
         assert row.hit_rate is not None
-        assert result.hit_rate(size)[0] == pytest.approx(row.hit_rate, abs=0.08)
+        assert result.hit_rate(size)[0] == pytest.approx(row.hit_rate, abs=0.02), size
+    assert rows[-1].hit_rate == result.hit_rate(1 << 40)[0]
+    held = [result.compressed_bytes(result.hit_rate(size)[0]) for size in sizes]
+    assert all(bytes_ is not None and bytes_ < size for bytes_, size in zip(held, sizes, strict=True))
+
+
+def test_an_object_weighs_its_share_of_a_full_zspage() -> None:
+    # Of 1300 bytes and their handle of 8 there are three to a page, of 3257 six in five pages; a raw page is one.
+    weights = class_weights(Allocator())
+    assert [int(weights[length]) for length in (0, 1300, 2040, 3257, 3625, 4096)] == [
+        0,
+        1366,
+        2048,
+        3414,
+        4096,
+        4096,
+    ]
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 1000, 4096, 70_001])

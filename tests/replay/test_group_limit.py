@@ -10,17 +10,17 @@ from tmemlab.replay.scores.row import StormPlan
 
 TRACE = bundled()["redis-frontswap"]
 LIMIT = 24 << 20
+KEEPS = "tmem.frontswap:max_pool_percent=100"
+"""A pool that takes all and keeps what it gives back, as the recorded one did."""
 
 
 def closed(ram: int | None) -> Comparison:
-    return compare(
-        TRACE, [parse_policy("bounds.unbounded")], plan=StormPlan(0), loop="closed", ram_bytes=ram, threads=1
-    )
+    return compare(TRACE, [parse_policy(KEEPS)], plan=StormPlan(0), loop="closed", ram_bytes=ram, threads=1)
 
 
 def test_at_the_recorded_limit_everything_leaves_as_it_did() -> None:
     """The oracle is the open loop, which replays the recorded stream."""
-    as_recorded = compare(TRACE, [parse_policy("bounds.unbounded")], plan=StormPlan(0), loop="open").scores[0]
+    as_recorded = compare(TRACE, [parse_policy(KEEPS)], plan=StormPlan(0), loop="open").scores[0]
     result = closed(None)
     row = result.scores[0]
     assert result.group_bytes == LIMIT

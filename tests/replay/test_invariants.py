@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmemlab.policies.interface import DISK, LISTS, POOL, REMOTE, RESIDENT, Policy
+from tmemlab.policies.interface import DISK, LISTS, POOL, REMOTE, RESIDENT, STAYED, Policy
 from tmemlab.policies.registry import all_policies
 from tmemlab.replay.inputs.columns import Columns, next_loads
 from tmemlab.replay.loops.open import run
@@ -92,7 +92,7 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
         check_buddies(state, held, objects)
     else:
         check_zspages(state, held, objects)
-    assert h.resident == (pages["place"] == RESIDENT).sum()
+    assert h.resident == np.isin(pages["place"], (RESIDENT, STAYED)).sum()
     on_lists: list[int] = []
     on_ghosts: list[int] = []
     following, before = state.pages["next"].tolist(), state.pages["prev"].tolist()
@@ -150,7 +150,7 @@ def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = 
             check_stores(state, cols, stack)
     h = state.world.host
     assert h.accepted + h.rejected + h.refused + h.zero_stores == cols.stores
-    in_ram = h.loads_pool + h.loads_zero + h.loads_resident
+    in_ram = h.loads_pool + h.loads_zero + h.loads_resident + h.loads_refused
     assert in_ram + h.loads_remote + h.loads_disk == cols.loads
     assert histogram.sum() <= h.loads_remote + h.loads_disk
     assert h.invalidates == cols.invalidates

@@ -9,7 +9,7 @@ from tests.factory import make_trace
 from tests.replay.test_compare import busy_events
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import Comparison, compare
-from tmemlab.replay.report import cells, titles, write_html
+from tmemlab.replay.report import table, write_html
 from tmemlab.replay.scores import declare
 from tmemlab.replay.scores.declare import FORMATS, measure, measures
 from tmemlab.replay.scores.row import StormPlan
@@ -70,8 +70,9 @@ def test_a_new_score_is_everywhere(path: Path, tmp_path: Path, planted: None, mo
     assert document["device_bytes"]["per_store"] == expected
     assert flat(document)["device_bytes.per_store"] == expected
     assert table_of(result)["device_bytes.per_store"].to_pylist() == [expected]
-    assert titles()[4:7] == ["written back", "a store", "pool mean"]
-    assert cells(row)[5] == FORMATS["bytes"](expected)
+    titles, rows = table(result.scores)
+    assert titles[4:7] == ["written back", "a store", "pool mean"]
+    assert rows[0][5] == FORMATS["bytes"](expected)
     assert Threshold.parse(f"device_bytes.per_store>={expected}").exceeded_by(document)
     write_html(result, tmp_path / "r.html")
     assert "<th>a store</th>" in (tmp_path / "r.html").read_text()

@@ -101,3 +101,34 @@ def test_risk_is_counted_as_defined(demands: list[int], fraction: float) -> None
 )
 def test_the_interval_is_wilsons(hits: int, trials: int, low: float, high: float) -> None:
     assert wilson(hits, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+LIMITED = (
+    "zswap.v6_18", "zswap.v6_12", "zswap.v6_8", "zswap.v6_5", "zswap.v5_6", "zswap.v3_11", "tmem.frontswap",
+    "vm.pressure", "order.fifo",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["zswap.v6_18", "tmem.frontswap", "zram.basic:disksize_percent=20"])
+def test_pages_that_do_not_compress_are_progress_until_the_pool_is_full(policy: str) -> None:
+    """A page that the pool keeps raw freed nothing, and was reclaimed: the kernel goes on until the disk gets
+    them.
+    """
+    raw = columns([(S, 0, 4096)])
+    none = survives("bounds.none", raw, free=1000, anon=8800)
+    assert none == pytest.approx(0.97, abs=0.0032)
+    assert survives(policy, raw, free=1000, anon=8800) == pytest.approx(none - 0.20, abs=0.0070)
+
+
+@given(
+    st.sampled_from(LIMITED), st.integers(300, 5000), st.integers(0, 3000), st.integers(0, 5000),
+    st.integers(40, 4096), st.integers(0, 30),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_no_pool_costs_more_than_its_limit(
+    policy: str, free: int, file: int, anon: int, length: int, percent: int
+) -> None:
+    one = columns([(S, 0, length)])
+    none = survives("bounds.none", one, free=free, file=file, anon=anon)
+    pooled = survives(f"{policy}:max_pool_percent={percent}", one, free=free, file=file, anon=anon)
+    assert pooled >= none - percent / 100 - 0.0080  # a batch, and the pages of a zspage or two

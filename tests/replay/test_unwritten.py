@@ -8,23 +8,25 @@ from hypothesis import strategies as st
 
 from tmemlab.datasets.trace.schema import Flag, Op, Where
 from tmemlab.replay.inputs.columns import _survey
-from tmemlab.replay.inputs.unwritten import DROPPED, ENOUGH, UNKNOWN_SHARE, UNWRITTEN, habits
+from tmemlab.replay.inputs.unwritten import DROPPED, ENOUGH, RETRIED, UNKNOWN_SHARE, UNWRITTEN, habits
 
 from .build import I, L, S, columns, host, replay
 
 STAYS = int(Flag.COPY_STAYS)
 
 EVENTS = st.lists(
-    st.tuples(st.sampled_from(list(Op)), st.integers(0, 5), st.sampled_from([Where.POOL, Where.DISK])),
+    st.tuples(st.sampled_from(list(Op)), st.integers(0, 5), st.sampled_from([Where.POOL, Where.DISK, Where.ZERO])),
     min_size=1, max_size=60,
 )  # fmt: skip
 
 
-def survey(op: np.ndarray, page: np.ndarray, where: np.ndarray, residence: int, share: float) -> np.ndarray:
+def survey(
+    op: np.ndarray, page: np.ndarray, where: np.ndarray, residence: int, share: float, keeps: bool = False
+) -> np.ndarray:
     flags, nothing = np.zeros(len(op), np.uint8), np.zeros(len(op), np.uint16)
     first, group = np.zeros(6, np.uint8), np.zeros(6, np.uint16)
     events = op, page, where, nothing, flags
-    _survey(events, first, group, np.zeros(3, np.int64), residence, int(share * 2**16))
+    _survey(events, first, group, np.zeros(3, np.int64), residence, int(share * 2**16), keeps)
     return flags
 
 
@@ -34,8 +36,10 @@ def arrays(events: list[tuple[Op, int, Where]]) -> tuple[np.ndarray, np.ndarray,
 
 
 @settings(deadline=None)
-@given(EVENTS, st.integers(1, 10), st.sampled_from([0.0, 1.0]))
-def test_bits_equal_those_of_a_twin(events: list[tuple[Op, int, Where]], residence: int, share: float) -> None:
+@given(EVENTS, st.integers(1, 10), st.sampled_from([0.0, 1.0]), st.booleans())
+def test_bits_equal_those_of_a_twin(
+    events: list[tuple[Op, int, Where]], residence: int, share: float, keeps: bool
+) -> None:
     expected = [0] * len(events)
     for i, (op, page, where) in enumerate(events):
         if op != Op.LOAD:
@@ -45,11 +49,11 @@ def test_bits_equal_those_of_a_twin(events: list[tuple[Op, int, Where]], residen
         following = None if after is None else events[after][0]
         if following == Op.LOAD:
             expected[i] |= STAYS | DROPPED * late
-        elif following == Op.STORE and where == Where.POOL and share == 1:
-            expected[after] |= UNWRITTEN
-        elif following != Op.STORE and where == Where.DISK and late:
+        elif following == Op.STORE and where == Where.POOL and share == 1 and not keeps:
+            expected[after] |= UNWRITTEN * (events[after][2] != Where.ZERO)
+        elif following != Op.STORE and (where == Where.DISK or (keeps and where == Where.POOL)) and late:
             expected[i] |= DROPPED
-    assert survey(*arrays(events), residence, share).tolist() == expected
+    assert survey(*arrays(events), residence, share, keeps).tolist() == expected
 
 
 def test_the_share_drawn_is_the_share_asked_for() -> None:
@@ -124,3 +128,32 @@ def test_every_page_that_leaves_ram_is_counted_once(
     left = cols.stores - stores["unwritten"] + stores["again"]
     assert stores["accepted"] + stores["rejected"] + stores["zero"] + stores["refused"] == left
     assert sum(row.loads.values()) == cols.loads
+
+
+def test_a_pool_that_keeps_its_copy_is_spared_the_store_as_the_disk_is() -> None:
+    """Eras on equal terms: what a copy spares depends on where it is, not on whose it is."""
+    cols = columns([(S, 0), (L, 0), (S, 0), (L, 0)], clen=1000)
+    cols.flags[2] = UNWRITTEN
+    cols = replace(cols, residence=9)
+    for policy in ("tmem.frontswap", "zswap.v6_5:zpool=zsmalloc", "zram.basic:free_on_load=off"):
+        row = replay(cols, policy)
+        assert (row.stores["accepted"], row.stores["unwritten"], row.loads["pool"]) == (1, 1, 2), policy
+    for policy in (
+        "tmem.frontswap:exclusive_gets=on",
+        "zswap.v6_5:zpool=zsmalloc,exclusive_loads=on",
+        "zram.basic",
+    ):
+        row = replay(cols, policy)
+        assert (row.stores["accepted"], row.stores["unwritten"], row.loads["pool"]) == (2, 0, 2), policy
+    assert replay(cols, "order.lru").stores["accepted"] == 2  # what was recorded, as it was
+
+
+def test_a_store_that_failed_is_not_tried_again_where_it_was_taken() -> None:
+    cols = columns([(S, 0), (S, 0), (S, 0), (L, 0)], clen=1000)
+    cols.where[:2] = int(Where.FAILED)
+    cols.flags[:] = survey(cols.op, cols.page, cols.where, 0, 0.0)
+    assert cols.flags.tolist() == [0, RETRIED, RETRIED, 0]
+    row = replay(cols, "zswap.v6_18")
+    assert (row.stores["accepted"], row.stores["unwritten"], row.loads["pool"]) == (1, 2, 1)
+    row = replay(cols, "zram.basic:mem_limit_percent=0.00001", host(100))
+    assert (row.stores["refused"], row.loads["refused"], row.hit_rate) == (3, 1, 0.0)

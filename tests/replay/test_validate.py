@@ -171,13 +171,14 @@ def test_every_number_against_a_hand_count(tmp_path: Path) -> None:
                       manifest={"kernel_counters": {"zswpwb": 3}})  # fmt: skip
     found = validate(path)
     assert found.measured == {
-        "hit_rate": 2 / 3, "loads_pool": 1, "loads_disk": 1, "loads_zero": 1, "stores_accepted": 1,
+        "hit_rate": 2 / 3, "loads_pool": 1, "loads_disk": 1, "loads_zero": 1, "loads_failed": 0,
+        "stores_accepted": 1, "stores_failed": 0,
         "stores_rejected": 1, "stores_zero": 1, "written_back": 3, "pool_bytes_mean": 16384 / 3,
         "pool_bytes_peak": 12288, "oom_kills": 1,
     }  # fmt: skip
-    assert found.confusion["disk"] == {"pool": 1, "disk": 0, "zero": 0}
-    assert found.stores_confusion["disk"] == {"pool": 1, "disk": 0, "zero": 0}
-    assert found.stores_confusion["zero"] == {"pool": 0, "disk": 0, "zero": 1}
+    assert found.confusion["disk"] == {"pool": 1, "disk": 0, "zero": 0, "failed": 0}
+    assert found.stores_confusion["disk"] == {"pool": 1, "disk": 0, "zero": 0, "failed": 0}
+    assert found.stores_confusion["zero"] == {"pool": 0, "disk": 0, "zero": 1, "failed": 0}
     guess = np.array([0.0, 4096.0, 4096.0])  # in the replay both objects of 900 bytes fit one page
     assert found.predicted["pool_bytes_mean"] == pytest.approx(guess.mean(), abs=4096 * 3)
     document = json.loads(json.dumps(found.as_json()))

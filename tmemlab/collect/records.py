@@ -72,6 +72,8 @@ class Kind(IntEnum):
     """The disk read of entry ended, latency after the load began."""
     WORKER = 17
     """A run of zswap's worker ended: address is its beginning, latency its wait before, folio pages written."""
+    WRITE_FAILED = 18
+    """The device failed the write of the last store to entry: its page stayed in RAM."""
 
 
 class RecordFlag(IntFlag):

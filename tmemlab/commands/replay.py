@@ -35,6 +35,8 @@ from .numbers import Count, Number, Share, Size
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
 @click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
+@click.option("--disk-unit", type=click.Choice(["4096", "512", "packed"]), default="4096", show_default=True,
+              help="What a compressed copy on it is rounded up to, in bytes; kernels write 4096.")  # fmt: skip
 @click.option(
     "--stack", metavar="STORES", help="Backing stores from top to bottom, such as ram:2G,remote:4G@25us,disk."
 )
@@ -65,6 +67,7 @@ def command(
     storm_fraction: float,
     seed: int,
     disk: str,
+    disk_unit: str,
     stack: str | None,
     loop: str,
     compression: float,
@@ -124,7 +127,8 @@ def command(
     what = f"replaying {path.name} (the first run compiles for about half a minute)"
     with progress(what, len(chosen)) as on_done:
         result = compare(
-            path, chosen, ram_bytes=ram, pool=pool, disk=disk, stack=stack, loop=loop, calls=calls,
+            path, chosen, ram_bytes=ram, pool=pool, disk=disk, disk_unit=disk_unit, stack=stack, loop=loop,
+            calls=calls,
             compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
             plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
         )  # fmt: skip

@@ -32,11 +32,12 @@ def added(w: Any, page: int) -> None:
 def settle(w: Any) -> None:
     """Make the frame that got the last stored page the newest, with all that is in it.
 
-    Where the engine has put a page is known only after the store, so this runs before the next decision.
+    Where the engine has put a page is known only after the store, so this runs before the next decision. The page
+    may have left by then: the frame that it joined was promoted all the same, with whoever is still in it.
     """
     page = w.own.last_stored - 1
     w.own.last_stored = 0
-    if page < 0 or w.pages[page].place != POOL:
+    if page < 0:
         return
     frame = w.frames[page]
     members = w.own.members
@@ -50,9 +51,10 @@ def settle(w: Any) -> None:
         else:
             members[slot] = 0
             room = slot
-    members[room] = page + 1
-    unlink(w, page)
-    push_tail(w, 0, page)
+    if w.pages[page].place == POOL:
+        members[room] = page + 1
+        unlink(w, page)
+        push_tail(w, 0, page)
 
 
 @njit(cache=True)

@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from ..errors import InvalidInputError
-from ..units import PAGE_SIZE
+from ..units import PAGE_SIZE, pages_within
 from ..world.allocators.tables import Allocator
 from ..world.hooks import HOOK_TYPE, BoundHook, Hook, hook, nameless_hook
 from ..world.layout import Layout, Registers, Table
@@ -42,6 +42,7 @@ from ..world.mechanics import (
     is_on,
     leave_pool,
     oldest,
+    pages_to_store,
     pull_back,
     push_head,
     push_tail,
@@ -72,6 +73,7 @@ from ..world.records import (
     REJECT,
     REMOTE,
     RESIDENT,
+    STAYED,
     ZERO,
     ZSPAGE,
 )
@@ -81,12 +83,13 @@ from .parameters import Param, param
 __all__ = [
     "ABSENT", "ACCEPT", "ASKED", "BYPASS", "DISK", "DROP", "HOOK_TYPE", "HOST", "KEEP", "LISTS", "NEVER",
     "NO_ALLOCATION", "ORDINARY", "PAGE", "POOL", "REFUSE", "REFUSED", "REGISTRY", "REJECT", "REMOTE", "RESIDENT",
+    "STAYED",
     "WORLD", "ZERO", "ZSPAGE", "Allocator", "BoundHook", "Hook", "Layout", "LimitedPool", "Param",
     "PercentPool", "Policy",
     "Registers", "Table", "World", "disk_write", "enlist", "enter_pool", "entries_within", "free_pages",
     "has_more_than", "hook", "ignores_pressure", "is_on", "leave_pool", "load_drops", "load_keeps", "never_wakes",
-    "oldest", "param", "pull_back", "push_head", "push_tail", "register", "sentinel", "splice", "swap_to_store",
-    "unlink", "write_back",
+    "oldest", "pages_to_store", "param", "pull_back", "push_head", "push_tail", "register", "sentinel", "splice",
+    "swap_to_store", "unlink", "write_back",
 ]  # fmt: skip
 
 
@@ -139,8 +142,10 @@ class Policy:
     """Can also run an access trace: its order is meaningful without stores and loads."""
     keeps_incompressible: ClassVar[bool] = True
     """Takes pages that do not compress, raw; False: rejects them."""
-    dirties: ClassVar[bool] = False
-    """A page that a load took out of the pool counts as written: it is stored again when it leaves RAM."""
+    spares_stores: ClassVar[bool] = True
+    """A page that was not written since its load is not stored while its copy is still somewhere; one that a load
+    took out of the pool has no copy, and is. False: the recorded stores are replayed as they are, as a cache
+    simulator would."""
     follows_runs: ClassVar[bool] = False
     """Its worker can run when the recorded kernel's did: ``w.runs``, where a replay is given them."""
     synchronous: ClassVar[bool] = False
@@ -194,6 +199,10 @@ class Policy:
     def first_wake(self) -> int:
         """When, in ns, the timer first fires; :data:`NEVER` for none."""
         return NEVER
+
+    def acts_from(self) -> tuple[int, str]:
+        """When its timers can first change anything, ns since the trace began, and why then; 0: at once."""
+        return 0, ""
 
     def allocator(self) -> Allocator:
         """What holds the pool's objects."""
@@ -262,7 +271,7 @@ class PercentPool(Policy):
 
     def derived(self, ram_pages: int) -> Mapping[str, float]:
         """The limit, rounded down as in zswap_max_pages() [Linux 6.18 mm/zswap.c]."""
-        return {"limit": int(ram_pages * self.max_pool_percent // 100)}
+        return {"limit": pages_within(ram_pages, self.max_pool_percent)}
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
         """The same with the share that makes the limit ``pool_bytes``."""
@@ -274,12 +283,12 @@ class LimitedPool(PercentPool):
     """The same, whose limit can be given in pages as well."""
 
     max_pool_pages: int = param(
-        0, "pool limit in pages, instead of the percentage; 0 = unset", unit="pages", low=0
+        -1, "pool limit in pages, instead of the percentage; -1 = unset", unit="pages", low=-1
     )
 
     def derived(self, ram_pages: int) -> Mapping[str, float]:
         """The limit, in pages if it is given so."""
-        return {"limit": self.max_pool_pages} if self.max_pool_pages else super().derived(ram_pages)
+        return {"limit": self.max_pool_pages} if self.max_pool_pages >= 0 else super().derived(ram_pages)
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> Self:
         """The same, limited to ``pool_bytes``."""

@@ -19,6 +19,7 @@ from .inputs.columns import Columns, next_loads, prepare
 from .inputs.group_limit import group_limit
 from .inputs.lossy import Lost
 from .loops.choose import closed_inputs
+from .notes import notes
 from .scores.calls import parse_profile
 from .scores.score import Score, StormPlan, score
 
@@ -38,17 +39,13 @@ class Comparison:
     group_bytes: int | None
     """In a closed loop, the limit of the memory cgroup that the trace was recorded in, or was given instead."""
     scores: list[Score]
+    policies: list[Policy]
+    """What was replayed, a policy a score."""
 
     @property
     def notes(self) -> list[str]:
         """What has to be said of the result, in sentences."""
-        idle = self.closed and all(row.loads["resident"] == self.columns.loads for row in self.scores)
-        if not idle or self.columns.kind == "access":
-            return []
-        where = "this host's free memory"
-        if self.group_bytes is not None:
-            where = f"a memory cgroup of {format_bytes(self.group_bytes)}"
-        return [f"nothing was swapped: all pages that left RAM while recording fit into {where}"]
+        return notes(self)
 
     def as_json(self) -> dict[str, Any]:
         """The document ``tmemlab.replay/1``."""
@@ -76,6 +73,7 @@ class Comparison:
                 "seed": self.plan.seed,
                 "storms": self.plan.storms,
                 "disk": self.host.disk.name,
+                "disk_unit": self.host.disk_unit,
                 "stack": self.stack,
                 "loop": "closed" if self.closed else "open",
                 **({"group_bytes": self.group_bytes} if self.group_bytes is not None else {}),
@@ -90,7 +88,7 @@ class Comparison:
 
 def _stack_of(policy: Policy, text: str | None, host: Host, disk: str) -> Stack | None:
     wanted = text or policy.stack()
-    return parse_stack(wanted, host.ram * PAGE_SIZE, disk) if wanted else None
+    return parse_stack(wanted, host.ram * PAGE_SIZE, disk, host.disk_unit) if wanted else None
 
 
 def is_closed(loop: str, access: bool, policies: Sequence[Policy], host: Host) -> bool:
@@ -114,6 +112,7 @@ def compare(
     pool: str | None = None,
     plan: StormPlan | None = None,
     disk: str = "ssd",
+    disk_unit: str = "4096",
     stack: str | None = None,
     loop: str = "auto",
     calls: str | None = None,
@@ -125,11 +124,12 @@ def compare(
 ) -> Comparison:
     """Replay the trace at ``path`` through each policy; the default ones where none is given.
 
-    pool: a size or a percentage of RAM that limits every pool which has a limit. stack: the backing stores, as
-    :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. loop:
-    open, closed, or auto. calls: a profile, as :mod:`.calls` has them. compression: of the pages of an access
-    trace in a closed loop. file_floor: bytes of page cache that are never given up. on_done is called, in any
-    order, as policies finish. The scores do not depend on the number of threads.
+    pool: a size or a percentage of RAM that limits every pool which has a limit. disk_unit: bytes that a
+    compressed copy on disk is rounded up to, one of 4096, 512 and packed. stack: the backing stores, as
+    :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. loop: open, closed,
+    or auto. calls: a profile, as :mod:`.calls` has them. compression: of the pages of an access trace in a closed
+    loop. file_floor: bytes of page cache that are never given up. on_done is called, in any order, as policies
+    finish. The scores do not depend on the number of threads.
     """
     plan = plan or StormPlan()
     trace = Trace.open(path)
@@ -151,7 +151,7 @@ def compare(
     if not policies:
         policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
     profile = parse_profile(calls) if calls else None
-    host = build_host(trace, ram_bytes, disk, file_floor=file_floor)
+    host = build_host(trace, ram_bytes, disk, file_floor=file_floor, disk_unit=disk_unit)
     columns = prepare(trace)
     closed = None
     if is_closed(loop, access, policies, host):
@@ -180,7 +180,9 @@ def compare(
         pool_bytes = stacks[0].pool_bytes
     if pool_bytes is not None and not 0 < pool_bytes <= host.ram * PAGE_SIZE:
         raise InvalidInputError(f"--pool {pool} is not between nothing and all of RAM")
-    limited = [p.with_pool(pool_bytes, host.ram * PAGE_SIZE) if pool_bytes else p for p in policies]
+    limited = list(policies)
+    if pool_bytes is not None:
+        limited = [policy.with_pool(pool_bytes, host.ram * PAGE_SIZE) for policy in policies]
     future = None
     if any(policy.needs_future for policy in limited):
         if columns.events >= 2**31 - 1:
@@ -213,4 +215,6 @@ def compare(
                 waiting.cancel()
             raise
         scores = [done.result() for done in running]
-    return Comparison(trace, columns, host, plan, pool_bytes, stack, closed is not None, group_bytes, scores)
+    return Comparison(
+        trace, columns, host, plan, pool_bytes, stack, closed is not None, group_bytes, scores, limited
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """A comparison for people: a table on the terminal, and a page with charts in one file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,30 +15,15 @@ from .scores.declare import columns
 from .scores.row import Score
 
 
-def label(row: Score) -> str:
-    """The policy with the parameters that are not its defaults."""
-    from ..policies.registry import find_policy
-
-    known = find_policy(row.name).params() if "." in row.name else []
-    changed = [
-        f"{p.name}={row.params[p.name]:g}"
-        if isinstance(row.params[p.name], float)
-        else f"{p.name}={row.params[p.name]}"
-        for p in known
-        if row.params.get(p.name) != p.default
+def table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
+    """The headings of the table and its rows: a policy, then every score that has a column here."""
+    documents = [row.as_json() for row in scores]
+    shown = columns(documents)
+    rows = [
+        [row.label, *(column.text(document) for column in shown)]
+        for row, document in zip(scores, documents, strict=True)
     ]
-    return row.name + (":" + ",".join(changed) if changed else "")
-
-
-def titles() -> list[str]:
-    """The headings of the table."""
-    return ["policy", *(column.column for column in columns())]
-
-
-def cells(row: Score) -> list[str]:
-    """One row of the table, in the order of :func:`titles`."""
-    document = row.as_json()
-    return [label(row), *(column.text(document) for column in columns())]
+    return ["policy", *(column.column for column in shown)], rows
 
 
 def heading(result: Comparison) -> list[str]:
@@ -59,7 +44,6 @@ def heading(result: Comparison) -> list[str]:
     ]
     if result.group_bytes is not None:
         lines.append(f"in a memory cgroup of {format_bytes(result.group_bytes)}, which bounds the resident set")
-    lines += result.notes
     if not manifest.certificate.complete:
         lines.append(f"incomplete trace: {manifest.events.dropped} events are known to be missing")
         lost = Lost.of(manifest.certificate)
@@ -67,7 +51,7 @@ def heading(result: Comparison) -> list[str]:
             between = lost.interval(row.hits, sum(row.loads.values()))
             if between is not None:
                 lines.append(
-                    f"  {label(row)}: hit rate between {format_share(between[0])} and {format_share(between[1])}"
+                    f"  {row.label}: hit rate between {format_share(between[0])} and {format_share(between[1])}"
                 )
     return lines
 
@@ -78,13 +62,16 @@ def footing(result: Comparison) -> str:
     if not plan.storms or result.columns.kind == "access":
         return "no storms were run"
     return (
-        f"P(OOM), its 95% interval and the longest stall: {plan.storms} storms that mlock {plan.fraction:.0%} "
-        f"of RAM at full speed (seed {plan.seed}); survives: the largest share with P(OOM) < 1%"
+        f"survives: the largest share of RAM that a program can mlock at full speed with P(OOM) < 1%. P(OOM), its "
+        f"95% interval and the longest stall are those of one that mlocks {plan.fraction:.0%} ({plan.storms} "
+        "storms, "
+        f"seed {plan.seed}). Compare by survives: it moves smoothly, P(OOM) jumps where survives passes "
+        f"{plan.fraction:.0%}"
     )
 
 
-Lines = tuple[str, list[Column | str], list[list[str]]]
-"""A table: its title, its headings, its rows."""
+Lines = tuple[str, list[Column | str], list[list[str]], str]
+"""A table: its title, its headings, its rows, and a sentence that follows."""
 
 
 def _headings(first: str, *rest: str) -> list[Column | str]:
@@ -99,7 +86,7 @@ def _stores(result: Comparison) -> Iterator[Lines]:
             limit = f" {format_bytes(level['capacity_bytes'])}" if level["capacity_bytes"] else ""
             rows.append(
                 [
-                    label(row), level["kind"] + limit, format_count(level["entered_pages"]),
+                    row.label, level["kind"] + limit, format_count(level["entered_pages"]),
                     format_bytes(level["held_bytes"]), format_bytes(level["peak_bytes"]),
                     format_count(level["loads"]), format_bytes(level["written_bytes"]),
                     format_bytes(level["read_bytes"]),
@@ -107,7 +94,7 @@ def _stores(result: Comparison) -> Iterator[Lines]:
             )  # fmt: skip
     if rows:
         headings = _headings("policy", "store", "entered", "held", "peak", "loads", "written", "read")
-        yield "backing stores besides the pool", headings, rows
+        yield "backing stores besides the pool", headings, rows, ""
 
 
 def _resident_sets(result: Comparison) -> Iterator[Lines]:
@@ -115,7 +102,7 @@ def _resident_sets(result: Comparison) -> Iterator[Lines]:
     counted = ("hits", "first_touches", "faults", "refaults", "readahead", "readahead_hits", "starved")
     rows = [
         [
-            label(row), *(format_count(row.resident[name]) for name in counted),
+            row.label, *(format_count(row.resident[name]) for name in counted),
             format_duration(row.resident["stalled_s"]),
         ]
         for row in result.scores
@@ -123,7 +110,7 @@ def _resident_sets(result: Comparison) -> Iterator[Lines]:
     ]  # fmt: skip
     if rows:
         headings = _headings("policy", *(name.replace("_", " ") for name in counted), "stalled")
-        yield "resident set in front of the pool", headings, rows
+        yield "resident set in front of the pool", headings, rows, ""
 
 
 def _calls(result: Comparison) -> Iterator[Lines]:
@@ -142,9 +129,9 @@ def _calls(result: Comparison) -> Iterator[Lines]:
                 ]
             )  # fmt: skip
         profile = row.calls["profile"]
-        title = f"{label(row)}: calls, {profile['name']} at {profile['call_cycles']} cycles each"
+        title = f"{row.label}: calls, {profile['name']} at {profile['call_cycles']} cycles each"
         headings = _headings("pages a call", "calls", "cycles a page", "CPU", "store waits p99", "load waits")
-        yield title, headings, rows
+        yield title, headings, rows, row.calls["verdict"]["sentence"]
 
 
 def print_comparison(result: Comparison) -> None:
@@ -154,13 +141,18 @@ def print_comparison(result: Comparison) -> None:
         out.print(safe(line), markup=False)
     out.print()
     dim = {number for number, row in enumerate(result.scores) if row.name.startswith("bounds.")}
-    print_table(_headings(*titles()), [cells(row) for row in result.scores], dim=dim)
+    titles, cells = table(result.scores)
+    print_table(_headings(*titles), cells, dim=dim)
     out.print()
-    for title, headings, rows in (*_stores(result), *_resident_sets(result), *_calls(result)):
+    for note in result.notes:
+        out.print(safe(note), markup=False)
+    out.print(footing(result), markup=False)
+    for title, headings, rows, below in (*_stores(result), *_resident_sets(result), *_calls(result)):
+        out.print()
         out.print(safe(title), markup=False)
         print_table(headings, rows)
-        out.print()
-    out.print(footing(result), markup=False)
+        if below:
+            out.print(safe(below), markup=False)
 
 
 def _polyline(xs: np.ndarray, ys: np.ndarray, top: float, colour: str, title: str) -> str:
@@ -178,14 +170,13 @@ _COLOURS = ("#888", "#bbb", "#444", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", 
 
 def write_html(result: Comparison, target: Path) -> None:
     """The table, the pools over time and P(OOM) over the storm's size, as one page without scripts."""
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in result.scores
-    )
+    titles, cells = table(result.scores)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     times = result.host.balance[:, 0].astype(float)
     peak = max((row.series[:, 2].max() for row in result.scores), default=1)
     legend, pools, risks = [], [], []
     for number, row in enumerate(result.scores):
-        colour, name = _COLOURS[number % len(_COLOURS)], escape(label(row))
+        colour, name = _COLOURS[number % len(_COLOURS)], escape(row.label)
         legend.append(f'<span style="color:{colour}">&#9632;</span> {name}')
         seen = row.series[:, 2] >= 0
         pools.append(_polyline(times[seen], row.series[seen, 2].astype(float), float(peak), colour, name))
@@ -210,8 +201,8 @@ border-bottom:1px solid #ddd}}td:first-child,th:first-child{{text-align:left}}fi
 svg{{max-width:100%}}</style>
 <h1>tmemlab replay</h1>
 {"".join(f"<p>{escape(line)}</p>" for line in heading(result))}
-<table><thead><tr>{"".join(f"<th>{title}</th>" for title in titles())}</tr></thead><tbody>{rows}</tbody></table>
-<p>{escape(footing(result))}</p>
+<table><thead><tr>{"".join(f"<th>{title}</th>" for title in titles)}</tr></thead><tbody>{rows}</tbody></table>
+{"".join(f"<p>{escape(line)}</p>" for line in [*result.notes, footing(result)])}
 <p>{" &nbsp; ".join(legend)}</p>
 {chart(pools, f"Pool over time; top: {top}, right: {format_duration(float(times[-1]) / 1e9)}")}
 {chart(risks, "P(OOM) over the share of RAM that is mlocked, 5% to 100%") if any(risks) else ""}

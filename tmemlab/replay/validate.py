@@ -18,7 +18,7 @@ from .inputs.recorded_settings import recorded_policy, slot_device, zram_devices
 from .inputs.worker_runs import worker_runs
 from .scores.score import Score, StormPlan, score
 
-PLACES = ("pool", "disk", "zero")
+PLACES = {"pool": Where.POOL, "disk": Where.DISK, "zero": Where.ZERO, "failed": Where.FAILED}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Validation:
     confusion: dict[str, dict[str, int]]
     """Loads: where the kernel found the page, then where the replay did."""
     stores_confusion: dict[str, dict[str, int]]
-    """Stores: where the kernel put the page (disk: also what the pool rejected), then where the replay did."""
+    """Stores: where the kernel put the page (disk: also what the pool rejected; failed: nowhere), then where the
+    replay did."""
     pool_error: float | None
     """Mean over the samples of |predicted - measured| pool, as a share of the mean measured pool."""
     pool_rms: float | None
@@ -99,9 +100,11 @@ def measured(trace: Trace, columns: Columns) -> dict[str, float | None]:
         "loads_pool": int(loads[Where.POOL]),
         "loads_disk": int(loads[Where.DISK]),
         "loads_zero": int(loads[Where.ZERO]),
+        "loads_failed": 0,
         "stores_accepted": int(stores[Where.POOL]),
         "stores_rejected": int(stores[Where.REJECTED] + stores[Where.DISK]),
         "stores_zero": int(stores[Where.ZERO]),
+        "stores_failed": int(stores[Where.FAILED]),
         "written_back": trace.manifest.kernel_counters.get("zswpwb"),
         "pool_bytes_mean": float(pool.mean()) if len(pool) else None,
         "pool_bytes_peak": int(pool.max()) if len(pool) else None,
@@ -121,9 +124,11 @@ def predicted(row: Score, host: Host) -> dict[str, float | None]:
         "loads_pool": row.loads["pool"],
         "loads_disk": row.loads["disk"],
         "loads_zero": row.loads["zero"],
+        "loads_failed": row.loads["refused"],
         "stores_accepted": row.stores["accepted"],
         "stores_rejected": row.stores["rejected"],
         "stores_zero": row.stores["zero"],
+        "stores_failed": row.stores["refused"],
         "written_back": row.writeback["pages"],
         "pool_bytes_mean": float(pool.mean()) if len(pool) else None,
         "pool_bytes_peak": int(pool.max()) if len(pool) else None,
@@ -133,8 +138,8 @@ def predicted(row: Score, host: Host) -> dict[str, float | None]:
 
 def _confusion(chosen: Any, where: Any, found: Any) -> dict[str, dict[str, int]]:
     return {
-        kernel: {replay: int((chosen & (where == a) & (found == b)).sum()) for b, replay in enumerate(PLACES)}
-        for a, kernel in enumerate(PLACES)
+        kernel: {replay: int((chosen & (where == a) & (found == b)).sum()) for replay, b in PLACES.items()}
+        for kernel, a in PLACES.items()
     }
 
 

@@ -38,6 +38,10 @@ DISKS = {
 }
 """Round figures for classes of devices, for comparisons; not measurements of any one product."""
 
+DISK_UNITS = {"4096": 4096, "512": 512, "packed": 1}
+"""What compressed copies on a disk are rounded up to, in bytes. 4096 is what kernels do: zram writes a whole block
+even with compressed_writeback [Linux 7.0 drivers/block/zram/zram_drv.c:zram_writeback_slots]."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -69,6 +73,8 @@ class Host:
     recorded_free: npt.NDArray[np.int64]
     """(samples,): free pages of the recorded host."""
     swappiness: int = 60
+    disk_unit: int = 4096
+    """Bytes that a compressed copy on the disk takes a multiple of: one of DISK_UNITS."""
 
     @property
     def was_short(self) -> bool:
@@ -93,11 +99,17 @@ def _pages(samples: pa.Table, column: str) -> npt.NDArray[np.int64]:
 
 
 def build_host(
-    trace: Trace, ram_bytes: int | None = None, disk: str = "ssd", costs: Costs | None = None, file_floor: int = 0
+    trace: Trace,
+    ram_bytes: int | None = None,
+    disk: str = "ssd",
+    costs: Costs | None = None,
+    file_floor: int = 0,
+    disk_unit: str = "4096",
 ) -> Host:
     """The recorded host, or the same with ``ram_bytes`` of RAM (open loop: its other users keep theirs).
 
-    file_floor: bytes of page cache that are not given up, for what a host cannot do without.
+    file_floor: bytes of page cache that are not given up, for what a host cannot do without. disk_unit: a key of
+    DISK_UNITS.
 
     Raises InvalidInputError when those other users would not fit. A trace without samples (an access
     trace) gets a host whose memory is all free.
@@ -106,12 +118,17 @@ def build_host(
     ram = (ram_bytes or trace.manifest.ram_bytes) // PAGE_SIZE
     if disk not in DISKS:
         raise InvalidInputError(f"there is no disk called {disk!r}: choose {', '.join(DISKS)}")
+    if disk_unit not in DISK_UNITS:
+        raise InvalidInputError(f"{disk_unit!r} is no unit of a disk: choose {', '.join(DISK_UNITS)}")
+    unit = DISK_UNITS[disk_unit]
     samples = trace.table("samples")
     low, mid, high = watermarks(ram)
     if not len(samples):
         balance = np.array([[0, ram, 0, ram * 4]], np.int64)
         none = np.zeros(1, np.int64)
-        return Host(ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram)
+        return Host(
+            ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram, disk_unit=unit
+        )  # fmt: skip
     if ram == recorded:
         low, mid, high = (int(_pages(samples, f"watermark_{name}")[0]) for name in ("min", "low", "high"))
     file = np.maximum(_pages(samples, "file") - file_floor // PAGE_SIZE, 0)
@@ -128,5 +145,5 @@ def build_host(
     )
     return Host(
         ram, recorded, low, mid, high, balance, anonymous, DISKS[disk], costs or Costs(),
-        _pages(samples, "mem_free"),
+        _pages(samples, "mem_free"), disk_unit=unit,
     )  # fmt: skip

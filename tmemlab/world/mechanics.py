@@ -11,8 +11,8 @@ from ..compiled import njit
 from .allocators.buddies import join, part
 from .allocators.zspages import allocate, release
 from .named import common
-from .records import ABSENT, DISK, LISTS, POOL, RESIDENT
-from .stores import send_down, waiting_pages
+from .records import ABSENT, DISK, LISTS, PLAIN, POOL, RESIDENT
+from .stores import copy_size, send_down, waiting_pages
 
 
 @common
@@ -135,6 +135,14 @@ def has_more_than(w: Any, pages: int) -> bool:
 
 @common
 @njit(cache=True)
+def pages_to_store(w: Any, clen: int) -> int:
+    """By how many pages the pool would grow for one more object of this length, in zsmalloc."""
+    size_class = w.classes[w.class_of[clen]]
+    return 0 if size_class.groups else int(size_class.pages)
+
+
+@common
+@njit(cache=True)
 def enter_pool(w: Any, page: int) -> None:
     """Store the compressed page in the pool's allocator."""
     h = w.host
@@ -219,6 +227,7 @@ def swap_to_store(w: Any, page: int, level: int) -> None:
         send_down(w, page, level)
     else:
         w.pages[page].place = DISK
+        w.pages[page].zclass = PLAIN
         disk_write(w, 4096)
 
 
@@ -228,8 +237,8 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
     """Move a page from the pool to the store below it; the time at which the write completes.
 
     On disk it goes to its own slot, decompressed, with a 4096-byte write, as in zswap_writeback_entry;
-    ``compressed`` writes the bytes as they are, as the 2011 critique asked for. A stack's stores say
-    themselves which of the two they take.
+    ``compressed`` writes the bytes as they are, as the 2011 critique asked for, in units of ``disk_unit``, and a
+    load decompresses them. A stack's stores say themselves which of the two they take.
     """
     h = w.host
     clen = w.pages[page].clen
@@ -239,14 +248,16 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
         h.writeback_pages += 1
         return h.now
     if h.levels:
-        size = clen if w.levels[h.above].compressed else 4096
-        h.decompressed += size == 4096
+        below = w.levels[h.above]
+        size = copy_size(clen, below.compressed == 1, below.unit)
+        h.decompressed += below.compressed == 0
         h.writeback_pages += 1
         h.writeback_bytes += size
         send_down(w, page, h.above)
         return h.disk_busy
     w.pages[page].place = DISK
-    size = clen if compressed else 4096
+    w.pages[page].zclass = compressed
+    size = copy_size(clen, compressed, h.disk_unit)
     if not compressed:
         h.decompressed += 1
     h.writeback_pages += 1

@@ -15,27 +15,31 @@ from .records import (
     ACCEPT,
     ASKED,
     BYPASS,
+    COMPRESSED,
     DISK,
     ORDINARY,
+    PLAIN,
     POOL,
     REJECT,
     REMOTE,
     RESIDENT,
     SAME_FILLED_LENGTH,
+    STAYED,
     ZERO,
 )
-from .stores import enter, is_over, leave, pop_oldest, read
+from .stores import copy_size, enter, is_over, leave, pop_oldest, read
 
 _COPY_STAYS = int(Flag.COPY_STAYS)
-_W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
-W_REMOTE = _W_UNKNOWN + 1
+_W_POOL, _W_DISK, _W_ZERO = int(Where.POOL), int(Where.DISK), int(Where.ZERO)
+_W_REJECTED, W_FAILED = int(Where.REJECTED), int(Where.FAILED)
+W_REMOTE = len(Where)
 """A Where code that no recorded kernel has: in a neighbour's RAM."""
 
 
 @njit(cache=True)
 def forget(w: Any, page: int, place: int) -> None:
     """A copy that is not in the pool is of no use any more."""
-    if place == RESIDENT:
+    if place in (RESIDENT, STAYED):
         w.host.resident -= 1
         w.host.base_free += 1
     elif w.host.levels and place in (DISK, REMOTE):
@@ -48,10 +52,10 @@ def _turn_away(w: Any, page: int, level: int) -> int:
     """The pool does not take ``page``: a store below it does or, when those are full, nothing."""
     h = w.host
     swap_to_store(w, page, level)
-    if w.pages[page].place == RESIDENT:
+    if w.pages[page].place == STAYED:
         h.refused += 1
-    else:
-        h.rejected += 1
+        return W_FAILED
+    h.rejected += 1
     return _W_REJECTED
 
 
@@ -124,19 +128,19 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     h.refused += 1
     h.resident += 1
     h.base_free -= 1
-    w.pages[page].place = RESIDENT
-    return _W_REJECTED
+    w.pages[page].place = STAYED
+    return W_FAILED
 
 
 @njit(cache=True)
 def _stays_on_disk(w: Any, flags: int) -> bool:
     """A page read from a disk or a neighbour: may its copy still be good when it leaves RAM? A store decides."""
-    return bool(flags & _COPY_STAYS or w.host.dirties)
+    return bool(flags & _COPY_STAYS or w.host.spares)
 
 
 @njit(cache=True)
 def leave_again(w: Any, page: int, clen: int, store: Any, pressure: Any) -> None:
-    """A page leaves RAM where the recorded kernel dropped it for being clean: from the pool, it is dirty here."""
+    """A page leaves RAM where the recorded kernel dropped it for being clean: here a load took its copy away."""
     if w.pages[page].place != ABSENT:
         return
     w.host.stored_again += 1
@@ -150,12 +154,13 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
     """A page comes back from one of the stores of a stack; where it was (a Where code)."""
     h = w.host
     # In no store: swapped out before the trace began, to where nobody knows. The last one had it, then.
-    level, size = h.levels - 1, 4096
+    level, size, compressed = h.levels - 1, 4096, False
     if place != ABSENT:
         level, size = w.kept[page].level, w.kept[page].size
+        compressed = w.levels[level].compressed == 1
     latency = read(w, level, size)
     w.levels[level].loads += 1
-    if size < 4096:
+    if compressed:
         latency += costs[1]
         h.decompressed += 1
     record_latency(histogram, costs[0] + latency)
@@ -180,9 +185,10 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
     if place == POOL:
         h.loads_pool += 1
         h.decompressed += 1
-        # Where the recorded kernel dropped the page again without a store, its copy was still good:
-        # taking it away here would invent a swap-out that never happened, unless this pool makes pages dirty.
-        if load(w, page) != 0 and (h.dirties or not flags & _COPY_STAYS):
+        # Where the recorded kernel dropped the page again without a store, its copy was still good. What a load
+        # takes away here is stored again when it leaves, where that is replayed; else it would be lost, and has
+        # to stay.
+        if load(w, page) != 0 and (h.spares or not flags & _COPY_STAYS):
             leave_pool(w, page)
         return _W_POOL
     if place == ZERO:
@@ -190,21 +196,29 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
         if not flags & _COPY_STAYS:
             w.pages[page].place = ABSENT
         return _W_ZERO
-    if place == RESIDENT:
-        h.loads_resident += 1
+    if place in (RESIDENT, STAYED):
+        h.loads_resident += place == RESIDENT
+        h.loads_refused += place == STAYED
         if not flags & _COPY_STAYS:
             h.resident -= 1
             h.base_free += 1
             w.pages[page].place = ABSENT
-        return _W_POOL
+        return _W_POOL if place == RESIDENT else W_FAILED
     if h.levels:
         return _read_back(w, page, place, flags, costs, histogram)
     h.loads_disk += 1
-    h.disk_read += 4096
-    queued = min(h.disk_busy - h.now, h.disk_queue_ns)
-    if queued > 0:
-        record_latency(histogram, costs[0] + h.disk_latency_ns + queued)
-    w.pages[page].place = DISK if _stays_on_disk(w, flags) else ABSENT
+    compressed = place == DISK and w.pages[page].zclass == COMPRESSED
+    h.disk_read += copy_size(w.pages[page].clen, compressed, h.disk_unit)
+    h.decompressed += compressed
+    queued = max(min(h.disk_busy - h.now, h.disk_queue_ns), 0)
+    if queued > 0 or compressed:
+        record_latency(histogram, costs[0] + h.disk_latency_ns + queued + costs[1] * compressed)
+    if _stays_on_disk(w, flags):
+        if place != DISK:  # swapped out before the trace began
+            w.pages[page].zclass = PLAIN
+        w.pages[page].place = DISK
+    else:
+        w.pages[page].place = ABSENT
     return _W_DISK
 
 

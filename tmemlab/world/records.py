@@ -9,8 +9,14 @@ REJECT, ACCEPT, REFUSE, BYPASS = 0, 1, 2, 3
 """What becomes of a store: the next backing store takes it, the pool does, nothing does, the last store does."""
 KEEP, DROP = 0, 1
 
-ABSENT, POOL, REMOTE, DISK, ZERO, RESIDENT = range(6)
-"""Where a page's swapped copy is. A page is in exactly one place at every event."""
+ABSENT, POOL, REMOTE, DISK, ZERO, RESIDENT, STAYED = range(7)
+"""Where a page's swapped copy is. A page is in exactly one place at every event.
+
+RESIDENT: pulled back into RAM. STAYED: its store failed, so it never left.
+"""
+
+PLAIN, COMPRESSED = 0, 1
+"""Forms of a copy on a disk: a whole page, or the compressed bytes as they are."""
 
 NO_ALLOCATION, ORDINARY, ASKED = range(3)
 """What a page of zero bytes is: nothing, as the swap core (since Linux 6.12) or zram has it; a page that
@@ -30,7 +36,7 @@ PAGE = np.dtype(
         ("next", "i4"),
         ("clen", "u2"),  # compressed bytes of the copy in the pool
         ("cgroup", "u2"),
-        ("zclass", "u1"),  # size class while in the pool
+        ("zclass", "u1"),  # size class while in the pool; on a disk, PLAIN or COMPRESSED
         ("place", "u1"),
         ("linked", "u1"),  # on some list
         ("mark", "u1"),  # the policy's own: a reference bit, a queue number
@@ -68,6 +74,7 @@ LEVEL = np.dtype(
     [
         ("kind", "i8"),  # REMOTE or DISK
         ("compressed", "i8"),  # 1: takes the compressed bytes as they are, 0: whole pages
+        ("unit", "i8"),  # bytes: what it takes compressed is rounded up to a multiple
         ("capacity", "i8"),  # bytes; 0: as much as there is swap
         ("page_ns", "i8"),  # ns to move 4096 bytes
         ("latency_ns", "i8"),
@@ -105,7 +112,7 @@ HOST = np.dtype(
         ("watermark_low", "i8"),
         ("watermark_high", "i8"),
         ("swap_free", "i8"),  # free slots
-        ("resident", "i8"),  # pages in RAM that the recording has swapped out: refused, or pulled back
+        ("resident", "i8"),  # pages in RAM that the recording has swapped out: stores failed, or pulled back
         # the pool
         ("pool_pages", "i8"),  # pages held by the allocator
         ("pool_count", "i8"),  # pages stored in them
@@ -121,7 +128,7 @@ HOST = np.dtype(
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
         ("flags", "i8"),  # Flag bits of the current event
         # pages that were read and not written: replay/inputs/unwritten.py
-        ("dirties", "i8"),  # 1: a page that the pool gave back counts as written
+        ("spares", "i8"),  # 1: a copy that is still good spares its page's next store
         ("residence", "i8"),  # events for which a page stays in RAM once read
         ("levels", "i8"),  # backing stores besides the pool; 0: one disk below it and nothing else
         ("above", "i8"),  # how many of them stand above the pool
@@ -130,6 +137,7 @@ HOST = np.dtype(
         ("disk_page_ns", "i8"),  # ns to move 4096 bytes
         ("disk_latency_ns", "i8"),
         ("disk_queue_ns", "i8"),  # the longest a read waits behind writes: a full device queue
+        ("disk_unit", "i8"),  # bytes: compressed copies take a multiple of it
         # counters
         ("accepted", "i8"),
         ("rejected", "i8"),
@@ -142,6 +150,7 @@ HOST = np.dtype(
         ("loads_disk", "i8"),
         ("loads_zero", "i8"),
         ("loads_resident", "i8"),
+        ("loads_refused", "i8"),  # of pages whose store failed
         ("invalidates", "i8"),
         ("writeback_pages", "i8"),
         ("writeback_bytes", "i8"),

@@ -3,7 +3,7 @@
 From top to bottom, separated by commas. ``ram`` is the compressed pool, which the policy runs; ``remote`` is RAM
 of a neighbour (RAMster) and takes the compressed bytes as they are; ``disk`` takes whole pages. ``:SIZE`` limits
 a store; ``@`` adds a device class (nvme, ssd, hdd), a latency (25us), a bandwidth (1.25GB/s), ``compressed`` or
-``plain``.
+``plain``, and what a compressed copy is rounded up to (4096, 512, or packed for not at all).
 """
 
 import re
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError
 from ..units import PAGE_SIZE, format_bytes, parse_duration, parse_size_or_share
-from .host import DISKS
+from .host import DISK_UNITS, DISKS
 from .records import DISK, LEVEL, REMOTE
 
 MOST = 8
@@ -38,6 +38,8 @@ class Level:
     queue_depth: int
     compressed: bool
     """Takes the compressed bytes as they are."""
+    unit: int = 1
+    """Bytes: a compressed copy takes a multiple of it."""
 
     @property
     def page_ns(self) -> int:
@@ -66,6 +68,7 @@ class Stack:
         for row, level in zip(table, self.levels, strict=True):
             row["kind"] = DISK if level.kind == "disk" else REMOTE
             row["compressed"] = level.compressed
+            row["unit"] = level.unit
             row["capacity"] = level.capacity
             row["page_ns"] = level.page_ns
             row["latency_ns"] = level.latency_ns
@@ -73,7 +76,7 @@ class Stack:
         return table
 
 
-def _parse_level(text: str, ram_bytes: int, disk: str) -> Level | int | None:
+def _parse_level(text: str, ram_bytes: int, disk: str, unit: int) -> Level | int | None:
     """A store; for ``ram`` its limit in bytes, or None without one."""
     head, *details = text.split("@")
     kind, _, size = (part.strip() for part in head.partition(":"))
@@ -90,7 +93,7 @@ def _parse_level(text: str, ram_bytes: int, disk: str) -> Level | int | None:
         level = replace(NEIGHBOUR, capacity=capacity)
     elif kind == "disk":
         device = DISKS[disk]
-        level = Level("disk", capacity, device.latency_ns, device.bytes_per_s, device.queue_depth, False)
+        level = Level("disk", capacity, device.latency_ns, device.bytes_per_s, device.queue_depth, False, unit)
     else:
         raise InvalidInputError(f"{kind!r} is not a backing store (ram, remote or disk): {_EXAMPLE}")
     for detail in map(str.strip, details):
@@ -102,6 +105,8 @@ def _parse_level(text: str, ram_bytes: int, disk: str) -> Level | int | None:
             )
         elif detail in ("compressed", "plain"):
             level = replace(level, compressed=detail == "compressed")
+        elif detail in DISK_UNITS:
+            level = replace(level, unit=DISK_UNITS[detail])
         elif bandwidth:
             rate = float(bandwidth[1]) * _THOUSANDS[bandwidth[2].upper()]
             if rate < 1:
@@ -113,19 +118,19 @@ def _parse_level(text: str, ram_bytes: int, disk: str) -> Level | int | None:
             except InvalidInputError:
                 raise InvalidInputError(
                     f"{detail!r} in {text!r} is not a device class ({', '.join(DISKS)}), a latency such as 25us, "
-                    "a bandwidth such as 1.25GB/s, compressed or plain"
+                    "a bandwidth such as 1.25GB/s, compressed, plain, or a unit (4096, 512, packed)"
                 ) from None
     return level
 
 
-def parse_stack(text: str, ram_bytes: int, disk: str = "ssd") -> Stack:
+def parse_stack(text: str, ram_bytes: int, disk: str = "ssd", unit: int = 4096) -> Stack:
     """The stack that ``text`` describes; sizes may be percentages of ``ram_bytes``.
 
-    disk: the device class of a ``disk`` that names none. Raises InvalidInputError for anything else than
-    one ``ram`` among up to seven other stores.
+    disk: the device class of a ``disk`` that names none; unit: what its compressed copies are rounded up to,
+    bytes. Raises InvalidInputError for anything else than one ``ram`` among up to seven other stores.
     """
     parts = [part.strip() for part in text.split(",")]
-    parsed = [_parse_level(part, ram_bytes, disk) for part in parts]
+    parsed = [_parse_level(part, ram_bytes, disk, unit) for part in parts]
     pools = [at for at, level in enumerate(parsed) if not isinstance(level, Level)]
     if len(pools) != 1:
         raise InvalidInputError(f"the stack {text!r} needs ram exactly once, the pool that the policy runs")

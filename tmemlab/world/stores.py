@@ -8,12 +8,20 @@ ever holds more than it has. A write queues for the store's bandwidth and keeps 
 from typing import Any
 
 from ..compiled import njit
-from .records import ABSENT, DISK, RESIDENT
+from .records import ABSENT, DISK, STAYED
 
 
 @njit(cache=True)
 def _head(w: Any, level: int) -> int:
     return w.kept.shape[0] - w.host.levels + level
+
+
+@njit(cache=True)
+def copy_size(clen: int, compressed: bool, unit: int) -> int:
+    """Bytes that a page's copy takes of a store: a whole page, or its compressed bytes in units of ``unit``."""
+    if not compressed or clen == 0:
+        return 4096
+    return min((clen + unit - 1) // unit * unit, 4096)
 
 
 @njit(cache=True)
@@ -31,7 +39,7 @@ def waiting_pages(w: Any) -> int:
 def enter(w: Any, page: int, level: int) -> None:
     """Make ``page`` the newest of a store and queue its write; the store may be over its capacity afterwards."""
     h, store = w.host, w.levels[level]
-    size = w.pages[page].clen if store.compressed and w.pages[page].clen else 4096
+    size = copy_size(w.pages[page].clen, store.compressed == 1, store.unit)
     head = _head(w, level)
     last = w.kept[head].prev
     w.kept[page].prev = last
@@ -104,7 +112,7 @@ def send_down(w: Any, page: int, level: int) -> None:
                 continue
             newest = w.kept[_head(w, over)].prev  # the last store is full: what came just now stays in RAM
             leave(w, newest)
-            w.pages[newest].place = RESIDENT
+            w.pages[newest].place = STAYED
             h.resident += 1
             h.base_free -= 1
 

@@ -139,6 +139,20 @@ static __always_inline void submit(struct record *r)
     ring.ringbuf_submit(r, 1 /* BPF_RB_NO_WAKEUP */);
 }
 
+/*
+ * The device failed the write of a store that is in the ring already. A synchronous device, as zram is, has answered by
+ * the time the writing function returns, and the folio is dirty again [6.18 mm/page_io.c:__end_swap_bio_write].
+ */
+static __always_inline void emit_failed(u64 entry, u32 pages, u8 phase)
+{
+    struct record *r = reserve(KIND_WRITE_FAILED, NAME_OTHER, pages);
+    if (!r)
+        return;
+    r->entry = entry;
+    r->phase = phase;
+    submit(r);
+}
+
 /* Thread groups already named to the reader, and address spaces that have swapped pages. */
 BPF_TABLE("lru_hash", u32, u8, named, 16384);
 BPF_TABLE("lru_hash", u64, u8, swapped, 16384);

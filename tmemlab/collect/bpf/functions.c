@@ -35,6 +35,7 @@ struct task_state {
     u8 pool_asked;   /* the load under way went to the pool: 1, and was found there: 2 */
     u8 out_settled;
     u8 out_chosen;
+    u8 out_on_disk;  /* sent to a device */
     u8 direct : 5;   /* inside direct reclaim: FLAG_* */
     u8 named : 1;
     u8 zram_writing : 1;
@@ -108,6 +109,7 @@ static __always_inline void out_begin(u64 folio)
     s->out_phase = phase_now();
     s->out_chosen = wanted(head.memcg) && sampled(head.index) && of_command(s->mm);
     s->out_settled = 0;
+    s->out_on_disk = 0;
     s->allocated = 0;
     s->length = NO_LENGTH;
     s->written = 0;
@@ -230,6 +232,7 @@ static __always_inline void disk_write(u64 folio)
             return;
         u64 t = emit_store(s, WHERE_DISK, NAME_PSWPOUT, NO_LENGTH);
         s->written = t ? entry : 0;
+        s->out_on_disk = t != 0;
         if (t && !(ZRAM_TYPES >> (entry >> 58) & 1))
             sample_content(t, entry, folio);
         return;
@@ -262,6 +265,14 @@ static __always_inline void out_end(u32 error)
             emit_store(s, WHERE_ZERO, NAME_SWPOUT_ZERO, 0);
     }
 #endif
+    if (s->out_on_disk) {
+        struct folio_head head = {};
+        read_folio(s->out_folio, &head);
+        if (head.flags & (1UL << VAL_PG_DIRTY) && head.flags & (1UL << VAL_PG_SWAPCACHE) && head.entry == s->out_entry) {
+            emit_failed(s->out_entry, s->out_pages, s->out_phase);
+            s->written = 0;
+        }
+    }
 #ifdef HAVE_ZRAM_LENGTH
     if (s->written && s->out_pages == 1 && ZRAM_TYPES >> (s->written >> 58) & 1)
         /* zram allocated nothing: filled with one value. */

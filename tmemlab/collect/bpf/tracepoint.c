@@ -318,7 +318,9 @@ RAW_TRACEPOINT_PROBE(mm_vmscan_write_folio)
     u64 t = r->t;
     u16 length = r->tail;
     submit(r);
-    if (where != WHERE_ZERO && length == NO_LENGTH)
+    if (where == WHERE_DISK && flags & (1UL << VAL_PG_DIRTY))
+        emit_failed(entry, pages, phase);
+    else if (where != WHERE_ZERO && length == NO_LENGTH)
         sample_content(t, entry, folio);
     note(s, mm);
     return 0;

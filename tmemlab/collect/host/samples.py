@@ -254,6 +254,7 @@ def zram_settings() -> list[dict[str, Any]]:
                     "disksize": read_number(base / "disksize"),
                     "comp_algorithm": chosen[1] if chosen else None,
                     "mm_stat": read_text(base / "mm_stat"),
+                    "io_stat": read_text(base / "io_stat"),
                     "backing_dev": read_text(base / "backing_dev"),
                 }
             )

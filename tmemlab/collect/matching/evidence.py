@@ -107,6 +107,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
             "identity": _identity(state, tally),
             **({"probed_functions": start["symbols"]} if start.get("symbols") else {}),
             **_worker(spool),
+            **_failed_writes(start, end, tally),
             **({"reclaim": end["reclaim"]} if end and end.get("reclaim") else {}),
             **({"command": extra["command"]} if "command" in extra else {}),
         },
@@ -156,7 +157,7 @@ def _certificate(spool: Any, stores: Reconciliation, loads: Reconciliation, unsu
 
 
 def _clen(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> ClenMethod:
-    measured, carried, unknown, _, _, by_kernel = map(int, tally)
+    measured, carried, unknown, _, _, by_kernel, _ = map(int, tally)
     sampled = (end or {}).get("contents", {}).get("sampled", 0)
     total = max(measured + carried + unknown, 1)
     if not measured:
@@ -192,6 +193,18 @@ def worker_runs(spool: Any) -> tuple[Records, bool]:
 def _worker(spool: Any) -> dict[str, Any]:
     """The times of zswap's worker; absent where it could not be watched."""
     return {"zswap_worker": worker_times(*worker_runs(spool))} if spool.start.get("worker_seen") else {}
+
+
+def _failed_writes(start: dict[str, Any], end: dict[str, Any] | None, tally: Any) -> dict[str, Any]:
+    """Swap writes that failed: as recorded, and as zram counted them; absent where there were none."""
+    from .settle import C_FAILED
+
+    def counted(document: dict[str, Any]) -> int:
+        stats = [str(device.get("io_stat") or "").split() for device in document.get("zram", [])]
+        return sum(int(fields[1]) for fields in stats if len(fields) > 1)
+
+    recorded, zram = int(tally[C_FAILED]), counted(end) - counted(start) if end else 0
+    return {"failed_writes": {"recorded": recorded, "zram": zram}} if recorded or zram > 0 else {}
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:

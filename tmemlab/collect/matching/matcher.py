@@ -16,6 +16,7 @@ from .codes import (
     EVENT_DIRECT,
     EVENT_LARGE,
     EVENT_READAHEAD,
+    FAILED,
     KIND_CONTENT,
     KIND_DIRECT_BEGIN,
     KIND_DIRECT_END,
@@ -28,6 +29,7 @@ from .codes import (
     KIND_SPACE_END,
     KIND_STORE,
     KIND_UNMAP,
+    KIND_WRITE_FAILED,
     KIND_WRITEBACK,
     KIND_ZSWAP,
     OP_INVALIDATE,
@@ -72,6 +74,7 @@ from .state import (
     N_ZSWAP,
     NO_DEVICE,
     OP_CONTENT,
+    OP_FAILED,
     OP_LATENCY,
     OP_PRESSURE,
     ORIGIN_KNOWN,
@@ -301,6 +304,15 @@ def _side_row(s: Any, out: Any, n: int, r: Any) -> Any:
             _emit(s, out, n, r.t, OP_LATENCY, page, np.uint64(0))
             out[n].latency = r.latency
             return n + 1
+    elif r.kind == KIND_WRITE_FAILED:
+        for i in range(r.pages):
+            page = get(s, K_SLOT, r.entry + np.uint64(i))
+            if page != NONE and s.pages[page].life == LIFE_STORED:
+                set_life(s, page, LIFE_LOADED)  # in RAM, with its slot
+                s.pages[page].where = FAILED
+                _emit(s, out, n, r.t, OP_FAILED, page, np.uint64(0))
+                n += 1
+        return n
     elif r.kind == KIND_ZSWAP:
         s.numbers[N_ZSWAP] = np.int64(r.address)
     elif KIND_DIRECT_BEGIN <= r.kind <= KIND_OOM:

@@ -1,9 +1,9 @@
 """Settling matched rows: what only the future of a page decides, and the dense ids.
 
 Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load
-follows keeps its copy, and a sampled content or the end of a disk read belongs to the store or load before it.
-Forwards: pages get their ids in order of first appearance, a load has the length of the store it reads, and a
-store that was not sampled takes its page's last.
+follows keeps its copy, and a sampled content, a failed write or the end of a disk read belongs to the store or
+load before it. Forwards: pages get their ids in order of first appearance, a load has the length of the store it
+reads, and a store that was not sampled takes its page's last.
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...compiled import njit
-from .state import OP_CONTENT, OP_DROPPED, OP_LATENCY, OP_PRESSURE
+from .codes import FAILED
+from .state import OP_CONTENT, OP_DROPPED, OP_FAILED, OP_LATENCY, OP_PRESSURE
 
 _STORE, _LOAD, _INVALIDATE = 0, 1, 2
 _NO_CLEN = np.uint16(0xFFFF)
@@ -19,12 +20,14 @@ _NO_LATENCY = np.uint32(0xFFFFFFFF)
 _COPY_STAYS = 8
 _ZERO = 2
 
-C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED, C_KERNEL, TALLIES = range(7)
+C_MEASURED, C_CARRIED, C_UNKNOWN, C_SLOT_ONLY, C_DROPPED, C_KERNEL, C_FAILED, TALLIES = range(8)
 
 
 @njit(cache=True, nogil=True)
-def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, tally: Any) -> None:
-    """One chunk, last row first. By page: ``next_op`` begins as 255, ``clen`` and ``latency`` as null."""
+def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, failed: Any, tally: Any) -> None:
+    """One chunk, last row first. By page: ``next_op`` begins as 255, ``clen`` and ``latency`` as null, ``failed``
+    as 0.
+    """
     for i in range(len(rows) - 1, -1, -1):
         row = rows[i]
         op, page = row.op, row.page
@@ -33,6 +36,8 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, tally: Any
             tally[C_KERNEL] += row.origin != 0
         elif op == OP_LATENCY:
             latency[page] = row.latency
+        elif op == OP_FAILED:
+            failed[page] = 1
         elif op == _INVALIDATE:
             if next_op[page] == _LOAD or next_op[page] == _INVALIDATE:
                 row.op = OP_DROPPED
@@ -54,6 +59,10 @@ def settle_backward(rows: Any, next_op: Any, clen: Any, latency: Any, tally: Any
                 row.clen = 0 if row.where == _ZERO else clen[page]
             else:
                 tally[C_KERNEL] += 1
+            if failed[page]:
+                row.where = FAILED
+                failed[page] = 0
+                tally[C_FAILED] += 1
             clen[page] = _NO_CLEN
             next_op[page] = _STORE
 

@@ -190,9 +190,9 @@ def _write(spool: Spool, state: Any, rows_file: Path, out: Path, extra: dict[str
     forward: Any = settle_forward
 
     next_op, clen = np.full(pages, 255, np.uint8), np.full(pages, 0xFFFF, np.uint16)
-    latency = np.full(pages, 0xFFFFFFFF, np.uint32)
+    latency, failed = np.full(pages, 0xFFFFFFFF, np.uint32), np.zeros(pages, np.uint8)
     for at in range((total - 1) // CHUNK * CHUNK if total else -1, -1, -CHUNK):
-        backward(rows[at : at + CHUNK], next_op, clen, latency, tally)
+        backward(rows[at : at + CHUNK], next_op, clen, latency, failed, tally)
 
     clen[:] = 0xFFFF
     dense, order, count = np.full(pages, -1, np.int64), np.zeros(pages, np.int64), 0

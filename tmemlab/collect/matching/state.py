@@ -28,6 +28,8 @@ OP_DROPPED = 4
 """An invalidate that a later load contradicted."""
 OP_LATENCY = 5
 """Not an event: a page's read from the disk ended, ``latency`` after its load began."""
+OP_FAILED = 6
+"""Not an event: the write of the page's last store failed."""
 OP_PRESSURE = 16
 """Not an event: 16 + schema.Pressure, pages in ``slot``."""
 

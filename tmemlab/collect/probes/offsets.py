@@ -48,6 +48,7 @@ _REQUIRED_VALUES = {
     "VAL_MM_SWAPENTS": "MM_SWAPENTS",
     "VAL_PG_LOCKED": "PG_locked",
     "VAL_PG_SWAPCACHE": "PG_swapcache",
+    "VAL_PG_DIRTY": "PG_dirty",
     "VAL_PG_HEAD": "PG_head",
     "VAL_PSWPIN": "PSWPIN",
     "VAL_PSWPOUT": "PSWPOUT",

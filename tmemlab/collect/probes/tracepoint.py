@@ -39,6 +39,7 @@ CANNOT_SEE = [
     "swap slots being freed: invalidates are inferred from exit, munmap, madvise, mremap, brk and slot reuse",
     "compressed lengths of pages that zswap does not take: they are sampled from contents on their way out",
     "load latency",
+    "writes that a device fails after it has queued them (those of zram are seen)",
     "which page a writeback of the pool takes: writebacks are counted",
     "pool or zero-filled for pages charged to the root cgroup, for which the kernel raises no event",
 ]

@@ -16,7 +16,7 @@ _MEANING = {
     "slot": "swap offset in pages, the device in the top 4 bits",
     "clen": "compressed length in bytes, 0 same-filled",
     "cgroup": "row of cgroups", "task": "row of tasks",
-    "where": "0 pool, 1 disk, 2 zero-filled, 3 rejected by the pool, 4 unknown",
+    "where": "0 pool, 1 disk, 2 zero-filled, 3 rejected by the pool, 4 unknown, 5 write failed",
     "flags": "1 readahead, 2 direct reclaim, 4 large folio, 8 the copy stays valid", "latency": "ns",
     "space": "address space", "vpn": "virtual page number relative to the lowest of its space", "kind": "code",
 }  # fmt: skip

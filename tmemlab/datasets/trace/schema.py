@@ -39,6 +39,8 @@ class Where(IntEnum):
     REJECTED = 3
     """The compressed pool was on and refused; the page went to disk."""
     UNKNOWN = 4
+    FAILED = 5
+    """The write failed, at zram's mem_limit for example: the page stayed in RAM. Stores only."""
 
 
 class Flag(IntFlag):

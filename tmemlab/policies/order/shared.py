@@ -22,10 +22,11 @@ class Order(LimitedPool):
     """A pool of limited size that writes back one page at a time to make room.
 
     A load keeps the copy, as cache simulators do. A store of a page that is still in the pool replaces the
-    copy, and the page starts afresh as if it had never been there.
+    copy, and the page starts afresh as if it had never been there. Every recorded store is one here.
     """
 
     takes_accesses = True
+    spares_stores = False
 
 
 @njit(cache=True)

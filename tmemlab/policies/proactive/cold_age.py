@@ -172,3 +172,8 @@ class ColdAge(LimitedPool):
     def first_wake(self) -> int:
         """The end of the first period."""
         return self.scan_interval * 10**9
+
+    def acts_from(self) -> tuple[int, str]:
+        """The first scan after the warm-up."""
+        scans = max(-(-self.warmup // self.scan_interval), 1)
+        return scans * self.scan_interval * 10**9, "its first scan after the warm-up"

@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..interface import ACCEPT, DROP, KEEP, REFUSE, REJECT, Policy, hook, param, push_tail, register
+from ...units import PAGE_SIZE
+from ..interface import (
+    ACCEPT,
+    DROP,
+    KEEP,
+    REFUSE,
+    REJECT,
+    Policy,
+    hook,
+    pages_to_store,
+    param,
+    push_tail,
+    register,
+)
 
 FALLBACKS = ("disk", "none")
 DISK = 0
@@ -17,11 +30,14 @@ def store(w: Any, page: int) -> int:
     if h.pool_count >= w.p.slots:
         h.limit_hits += 1
         return REJECT if w.p.fallback == DISK else REFUSE
-    if w.p.limit > 0 and h.pool_pages >= w.p.limit:
-        h.limit_hits += 1
-        return REFUSE
     if w.pages[page].clen >= w.p.huge_class_size:
         w.pages[page].clen = 4096
+    if w.p.limit >= 0:
+        needed = h.pool_pages + pages_to_store(w, w.pages[page].clen)
+        if needed > w.p.limit:  # tested once the object is allocated, and freed again
+            h.limit_hits += 1
+            h.peak_pool_pages = max(h.peak_pool_pages, needed)
+            return REFUSE
     push_tail(w, 0, page)
     return ACCEPT
 
@@ -38,10 +54,11 @@ class ZramBasic(Policy):
     """zram as the swap device, nothing ever written back.
 
     The device has ``disksize`` slots; when they are taken the core goes on to the next swap device, a disk
-    (``fallback=disk``), or the page stays where it is (``fallback=none``). A store that would exceed
-    ``mem_limit`` fails with a write error: the core marks the page dirty again and it stays resident, so
-    reclaim made no progress. Pages that compress to the huge class are kept raw, one page each. There is
-    no order and no reaction to pressure.
+    (``fallback=disk``), or the page stays where it is (``fallback=none``). A store after whose allocation the
+    device has more than ``mem_limit`` fails with a write error: the core marks the page dirty again and it stays
+    in RAM, so reclaim made no progress. The limit is rounded up to whole pages. An object that fits into a zspage
+    which has room allocates nothing, and is taken at the limit. Pages that compress to the huge class are kept
+    raw, one page each. There is no order and no reaction to pressure.
     """
 
     disksize_percent: float = param(
@@ -67,12 +84,13 @@ class ZramBasic(Policy):
     load = load
 
     def derived(self, ram_pages: int) -> Mapping[str, float]:
-        """Limit, 0 for none, and slots, in pages."""
+        """Limit, -1 for none, and slots, in pages."""
+        limit = -(-round(ram_pages * PAGE_SIZE * self.mem_limit_percent / 100) // PAGE_SIZE)
         return {
-            "limit": int(ram_pages * self.mem_limit_percent // 100),
+            "limit": limit if self.mem_limit_percent else -1,
             "slots": int(ram_pages * self.disksize_percent // 100),
         }
 
     def with_pool(self, pool_bytes: int, ram_bytes: int) -> "ZramBasic":
         """The same with ``mem_limit`` set to ``pool_bytes``."""
-        return replace(self, mem_limit_percent=100 * pool_bytes / ram_bytes)
+        return replace(self, mem_limit_percent=100 * max(pool_bytes, 1) / ram_bytes)

@@ -21,6 +21,7 @@ from ..interface import (
     write_back,
 )
 from . import basic
+from .turns import first_turn
 
 IDLE, HUGE, HUGE_IDLE = range(3)
 TYPES = ("idle", "huge", "huge_idle")
@@ -159,3 +160,7 @@ class ZramRecompress(basic.ZramBasic):
     def first_wake(self) -> int:
         """The first turn."""
         return self.interval * 10**9
+
+    def acts_from(self) -> tuple[int, str]:
+        """The first turn at which a page can have been idle for long enough."""
+        return first_turn(self.interval, 0 if self.type == "huge" else self.idle_age)

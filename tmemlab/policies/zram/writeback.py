@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ...compiled import njit
 from ..interface import DROP, KEEP, LISTS, POOL, Registers, Table, hook, param, register, write_back
 from . import basic
+from .turns import first_turn
 
 IDLE, HUGE, HUGE_IDLE = range(3)
 MODES = ("idle", "huge", "huge_idle")
@@ -139,3 +140,7 @@ class ZramWriteback(basic.ZramBasic):
     def first_wake(self) -> int:
         """The first turn."""
         return self.writeback_interval * 10**9
+
+    def acts_from(self) -> tuple[int, str]:
+        """The first turn at which a page can have been idle for long enough."""
+        return first_turn(self.writeback_interval, 0 if self.mode == "huge" else self.idle_age)

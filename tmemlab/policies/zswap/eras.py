@@ -12,6 +12,7 @@ from typing import Any
 
 from ...compiled import njit
 from ...kernels import SHRINK_BATCH
+from ...units import pages_within
 from ..interface import (
     ASKED,
     NEVER,
@@ -194,7 +195,7 @@ class Era(PercentPool):
         accept = getattr(self, "accept_threshold_percent", 100.0)
         return {
             **super().derived(ram_pages),
-            "threshold": int(ram_pages * accept // 100 * self.max_pool_percent // 100),
+            "threshold": pages_within(pages_within(ram_pages, accept), self.max_pool_percent),
             "visit_ns": int(1e3 * getattr(self, "worker_visit_us", 0.0)),
             "page_ns": int(1e3 * getattr(self, "worker_page_us", 0.0)),
             "start_ns": int(1e3 * getattr(self, "worker_start_us", 0.0)),

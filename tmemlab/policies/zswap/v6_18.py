@@ -226,7 +226,6 @@ class Zswap618(PercentPool):
         "worker_late_us": {"worker_late_share": 1.0},
     }
     since = (6, 15)  # zsmalloc alone, and pages that do not compress are kept raw
-    dirties = True
     follows_runs = True
     sources = (
         "Linux 6.18 mm/zswap.c:zswap_check_limits, zswap_store, zswap_load, shrink_worker, shrink_memcg_cb",

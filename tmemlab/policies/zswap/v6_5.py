@@ -95,7 +95,6 @@ class Zswap65(Era):
 
     since = (6, 5)
     keeps_incompressible = False
-    dirties = True
     sources = (
         "Linux 6.5 mm/zswap.c:zswap_frontswap_store, zswap_frontswap_load, shrink_worker, zswap_reclaim_entry",
         "Linux 6.6 mm/zswap.c:zswap_store, zswap_load, shrink_worker",

@@ -138,7 +138,6 @@ class Zswap68(Era):
 
     since = (6, 8)
     keeps_incompressible = False
-    dirties = True
     sources = (
         "Linux 6.8 mm/zswap.c:zswap_store, zswap_load, shrink_worker, shrink_memcg, zswap_lru_add",
         "Linux 6.8 mm/zswap.c:zswap_shrinker_count, zswap_shrinker_scan, zswap_folio_swapin",

@@ -132,6 +132,12 @@ def cases(accesses: bool = False, events: int = 600) -> list[Case]:
     ]
 
 
+def raw_pages(events: int = 600) -> Case:
+    """Pages that take a page each, in memory that is never short: where the best choice is known."""
+    raw = _swap(6, events, 200, 100_000, np.array([4096]))
+    return Case("raw pages", raw, _host(raw, (RAM, RAM), 0, 4 * RAM, 0, 1), StormPlan(storms=0))
+
+
 def stack_of(policy: Policy) -> Stack | None:
     """The backing stores that the policy is made for."""
     text = policy.stack()

@@ -20,6 +20,7 @@ from ...errors import TmemlabError
 from ...policies.interface import Param, Policy
 from ..inputs.columns import next_loads
 from ..scores.score import Score, score
+from .bound import beyond
 from .cases import cases, digest, stack_of
 from .child import StillRunningError, in_child
 from .coverage import spans
@@ -35,6 +36,7 @@ RULES = {
     "pool": "the pool's bytes and pages are those of its objects, never negative",
     "lists": "lists are closed and counted; pool pages on lists, others on ghosts",
     "twin": "plain Python and compiled code give the same result",
+    "bound": "the pool serves no more loads than clairvoyance would with as much memory",
     "determinism": "the same result again, and beside another replay",
     "parameters run": "every parameter runs at both ends of its range",
     "parameters act": "every parameter moves some result",
@@ -293,11 +295,12 @@ def check(policy: Policy, source: str, on_step: Callable[[str], None] = lambda _
     return Conformance(policy.name, replays, findings, untried)
 
 
-LATER = ("determinism", "parameters run", "parameters act")
+LATER = ("bound", "determinism", "parameters run", "parameters act")
 """Rules that are tried once the others hold."""
 
 
 def _later(policy: Policy) -> tuple[list[Finding], int]:
-    found, made = _repeats(policy)
-    more, replays = _act(policy, type(policy).params())
-    return found + more, made + replays
+    found, replays = beyond(policy, EVENTS)
+    for part in (_repeats(policy), _act(policy, type(policy).params())):
+        found, replays = found + part[0], replays + part[1]
+    return found, replays

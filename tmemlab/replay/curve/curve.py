@@ -2,7 +2,9 @@
 
 For a trace of page accesses the pool is RAM and its order that of ``order.lru``. For swap traffic it is a pool
 that gives up its oldest store and whose loads take the copy, which is ``order.lru:exclusive_loads=on`` and, apart
-from second chances and limits that take time, zswap since Linux 6.9. Sizes are pages, or bytes as compressed.
+from second chances and limits that take time, zswap since Linux 6.9. Sizes are those of the pool: zsmalloc's
+pages, with its size classes and its holes (:mod:`.fill`); or pages of which each stored page takes one; or
+compressed bytes, which no allocator packs so densely.
 
 With a sample only pages chosen by a hash of their id are followed and distances are scaled up: C. A. Waldspurger
 et al., Efficient MRC construction with SHARDS, FAST 2015. Requests of pages not followed are counted, and the
@@ -10,7 +12,7 @@ difference from what the sample should hold is taken as hits (SHARDS-adj), so th
 number expected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,13 @@ from ...datasets.trace.read import Trace
 from ...datasets.trace.schema import Op, Where
 from ...errors import InvalidInputError, TraceError
 from ...units import PAGE_SIZE
+from ...world.allocators.tables import Allocator
+from ...world.host import build_host
 from ..inputs.columns import Columns, columns_of, prepare
 from . import distances, recency
+from .fill import REPLAYS, Fill, class_weights, measure_fill
 
+UNITS = ("pool", "pages", "bytes")
 GROUPS = 16
 """Parts of the sample whose differences tell its error."""
 
@@ -35,7 +41,7 @@ class Curve:
 
     trace: Trace
     unit: str
-    """pages, or bytes: compressed lengths."""
+    """pool: pages of the allocator; pages: one for each stored page; bytes: compressed lengths."""
     sample: float
     """Share of the pages that were followed; 1 for all."""
     pages: int
@@ -44,10 +50,16 @@ class Curve:
     """Loads of the trace, of pages followed or not."""
     bins: npt.NDArray[np.int64]
     """(groups, distances + 1): loads by distance, in pages of 4096 bytes of the sample; the last: never."""
+    fill: Fill | None = None
+    """What holes leave of a pool, for the unit pool; None: not measured."""
+    compressed: npt.NDArray[np.int64] | None = None
+    """The same bins with compressed lengths as weights, for the unit pool."""
 
     @property
     def largest(self) -> int:
         """The smallest pool, in bytes, beyond which nothing more is a hit."""
+        if self.fill:
+            return self.fill.largest * PAGE_SIZE
         used = np.flatnonzero(self.bins[:, :-1].sum(axis=0))
         return round((int(used[-1]) + 1) / self.sample) * PAGE_SIZE if len(used) else PAGE_SIZE
 
@@ -56,6 +68,10 @@ class Curve:
 
         The error is the jackknife's over the groups that the followed pages were dealt into.
         """
+        if self.fill:
+            held = np.interp(pool_bytes // PAGE_SIZE, self.fill.pages, self.fill.effective)
+            rates = rates_by_size(self.bins, self.loads)
+            return float(np.interp(held, np.arange(len(rates)), rates)), 0.0
         size = min(int(pool_bytes // PAGE_SIZE * self.sample), self.bins.shape[1] - 1)
         misses = self.bins[:, size:].sum(axis=1)
         expected = self.loads * self.sample
@@ -71,31 +87,64 @@ class Curve:
         pages = self.largest // PAGE_SIZE
         return sorted({-(-pages * step // count) * PAGE_SIZE for step in range(1, count + 1)})
 
+    def compressed_bytes(self, rate: float) -> int | None:
+        """Compressed bytes that a pool with this hit rate has to hold; None where that was not measured."""
+        if self.compressed is None:
+            return None
+        return int(np.searchsorted(rates_by_size(self.compressed, self.loads), rate - 1e-9)) * PAGE_SIZE
+
     def as_json(self, sizes: list[int]) -> dict[str, Any]:
         """The document ``tmemlab.curve/1``."""
         points = [(size, *self.hit_rate(size)) for size in sizes]
         return {
             "schema": "tmemlab.curve/1",
             "trace": {"path": str(self.trace.path), "events": len(self.trace), "loads": self.loads},
-            "config": {"unit": self.unit, "sample": self.sample, "pages_followed": self.pages},
+            "config": {
+                "unit": self.unit, "sample": self.sample, "pages_followed": self.pages,
+                "replays": self.fill.replays if self.fill else 0,
+                "held_share": self.fill.share if self.fill else None,
+            },
             "points": [
-                {"pool_bytes": size, "hit_rate": rate, "standard_error": error} for size, rate, error in points
+                {
+                    "pool_bytes": size, "hit_rate": rate, "standard_error": error,
+                    "compressed_bytes": self.compressed_bytes(rate),
+                }
+                for size, rate, error in points
             ],
-        }
+        }  # fmt: skip
 
 
-def curve(path: Path | str, *, unit: str = "bytes", sample: float = 1.0, allow_lossy: bool = False) -> Curve:
+def rates_by_size(bins: npt.NDArray[np.int64], loads: int) -> npt.NDArray[np.float64]:
+    """Hit rates of pools of 0, 1, 2 ... pages, to the size beyond which nothing is gained."""
+    counts = bins.sum(axis=0)
+    used = np.flatnonzero(counts[:-1])
+    largest = int(used[-1]) + 1 if len(used) else 1
+    missed = counts[::-1].cumsum()[::-1][: largest + 1]
+    return 1.0 - missed / max(loads, 1)
+
+
+def curve(
+    path: Path | str,
+    *,
+    unit: str = "pool",
+    sample: float = 1.0,
+    replays: int = REPLAYS,
+    allow_lossy: bool = False,
+    on_done: Callable[[int], object] = lambda _: None,
+) -> Curve:
     """Read the trace once and measure every size.
 
-    unit: "pages" (a page takes a page) or "bytes" (as compressed; an access trace has pages only). sample: the
-    share of the pages to follow; with less than 1 the trace is read in batches and only what is followed is
-    kept. Raises TraceError for an incomplete trace unless allowed, InvalidInputError for a sample without pages.
+    unit: "pool" (pages of zsmalloc), "pages" (a page takes a page) or "bytes" (as compressed); an access trace
+    has pages only. sample: the share of the pages to follow; with less than 1 the trace is read in batches and
+    only what is followed is kept. replays: at most so many of single pools tell what holes take of a pool;
+    on_done is called with their number. With none, or of a sample, a pool has no holes. Raises TraceError for an
+    incomplete trace unless allowed, InvalidInputError for a sample without pages.
     """
     trace = Trace.open(path)
     if not trace.manifest.certificate.complete and not allow_lossy:
         raise TraceError(f"{trace.path} is incomplete: record again, or pass --allow-lossy")
-    if unit not in ("pages", "bytes"):
-        raise InvalidInputError(f"{unit!r} is not a unit of a curve: choose pages or bytes")
+    if unit not in UNITS:
+        raise InvalidInputError(f"{unit!r} is not a unit of a curve: choose {', '.join(UNITS)}")
     if not 0 < sample <= 1:
         raise InvalidInputError("a sample is more than nothing and at most all pages")
     if trace.manifest.kind == "access":
@@ -107,17 +156,32 @@ def curve(path: Path | str, *, unit: str = "bytes", sample: float = 1.0, allow_l
         columns, loads = _sampled_swaps(trace, chosen)
     else:
         columns = prepare(trace)
-    in_bytes = unit == "bytes"
+    groups, loads = 1 if sample == 1 else GROUPS, columns.loads if loads is None else loads
+    if unit != "pool":
+        bins = _of_swaps(columns, groups, None, unit == "bytes")
+        return Curve(trace, unit, sample, columns.pages, loads, bins)
+    bins = _of_swaps(columns, groups, class_weights(Allocator()), True)
+    fill, compressed = None, _of_swaps(columns, groups, None, True) if sample == 1 else None
+    if sample == 1 and replays and loads:
+        fill = measure_fill(columns, build_host(trace), rates_by_size(bins, loads), replays, on_done)
+    return Curve(trace, unit, sample, columns.pages, loads, bins, fill, compressed)
+
+
+def _of_swaps(
+    columns: Columns, groups: int, weights: npt.NDArray[np.uint16] | None, in_bytes: bool
+) -> npt.NDArray[np.int64]:
+    """Bins of the distances; weights: bytes by compressed length, None: the length itself."""
     lst = distances.make_list(columns.pages)
     lst[distances.SLOT_OF][columns.first_seen_in == Where.ZERO] = distances.ZERO
-    bins = np.zeros((1 if sample == 1 else GROUPS, columns.pages + 2), np.int64)
+    bins = np.zeros((groups, columns.pages + 2), np.int64)
     inside = np.flatnonzero(columns.first_seen_in == Where.POOL)
     lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // max(len(inside), 1)]
+    clen = columns.clen
+    if weights is not None:
+        lengths, clen = weights[lengths], weights[clen]
     distances.preload(inside, lengths, in_bytes, lst)
-    distances.swaps(
-        columns.op, columns.page, columns.flags, columns.clen, in_bytes, lst, bins, 12 if in_bytes else 0
-    )
-    return Curve(trace, unit, sample, columns.pages, columns.loads if loads is None else loads, bins)
+    distances.swaps(columns.op, columns.page, columns.flags, clen, in_bytes, lst, bins, 12 if in_bytes else 0)
+    return bins
 
 
 def _of_accesses(trace: Trace, sample: float) -> Curve:

@@ -13,13 +13,13 @@ from ...datasets.trace.schema import NO_CLEN, Flag, Op, Where
 from ...errors import TraceError
 from ...policies.interface import NEVER
 from ...units import PAGE_SIZE
-from .recorded_settings import rejects_poor
+from .recorded_settings import keeps_copies, rejects_poor
 from .spill import read_columns
-from .unwritten import DROPPED, UNWRITTEN, habits, not_written
+from .unwritten import DROPPED, RETRIED, UNWRITTEN, habits, not_written
 
 _STORE, _LOAD, _INVALIDATE = int(Op.STORE), int(Op.LOAD), int(Op.INVALIDATE)
 _COPY_STAYS = int(Flag.COPY_STAYS)
-_ZERO, _POOL, _DISK = int(Where.ZERO), int(Where.POOL), int(Where.DISK)
+_ZERO, _POOL, _DISK, _FAILED = int(Where.ZERO), int(Where.POOL), int(Where.DISK), int(Where.FAILED)
 _NO_CLEN = NO_CLEN
 _KNUTH = 2654435761
 _NEARBY = 16
@@ -61,13 +61,15 @@ class Columns:
 
 
 @njit(cache=True, nogil=True)
-def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, threshold: int) -> None:
-    """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and
-    what unwritten.py tells of reads. events: op, page, where, cgroup, flags.
+def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, threshold: int, keeps: bool) -> None:
+    """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and what
+    unwritten.py tells of reads. events: op, page, where, cgroup, flags. keeps: the recorded pool kept what it
+    gave back, so that a page from it was as clean as one from disk.
     """
     op, page, where, cgroup, flags = events
-    last_load = np.full(first.shape[0], -1, np.int64)  # event << 2 | 2 from the pool, 1 from disk
-    seen = np.zeros(first.shape[0], np.bool_)
+    # event << 2 | 2: its copy went, so that it was stored, written or not | 1: its copy stayed
+    last_load = np.full(first.shape[0], -1, np.int64)
+    seen, failed = np.zeros(first.shape[0], np.bool_), np.zeros(first.shape[0], np.bool_)
     for i in range(op.shape[0]):
         p = page[i]
         kind = op[i]
@@ -76,6 +78,9 @@ def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, th
             seen[p] = True
             group[p] = cgroup[i]
             first[p] = where[i] if kind == _LOAD else 4
+        if failed[p] and kind == _STORE:
+            flags[i] |= RETRIED
+        failed[p] = kind == _STORE and where[i] == _FAILED
         last = last_load[p]
         if last >= 0:
             before = last >> 2
@@ -83,11 +88,14 @@ def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, th
             if kind == _LOAD:
                 flags[before] |= _COPY_STAYS | (DROPPED if late else 0)
             elif kind == _STORE:
-                if residence > 0 and last & 2 and not_written(p, i, threshold):
+                # A page that was not zero bytes when it was read and is now was written.
+                if residence > 0 and last & 2 and where[i] != _ZERO and not_written(p, i, threshold):
                     flags[i] |= UNWRITTEN
             elif late and last & 1:
                 flags[before] |= DROPPED
-        last_load[p] = i << 2 | (where[i] == _POOL) << 1 | (where[i] == _DISK) if kind == _LOAD else -1
+        taken = where[i] == _POOL and not keeps
+        stayed = where[i] == _DISK or (where[i] == _POOL and keeps)
+        last_load[p] = i << 2 | taken << 1 | stayed if kind == _LOAD else -1
     for last in last_load:
         if residence > 0 and last & 1 and 0 <= last >> 2 < op.shape[0] - residence:
             flags[last >> 2] |= DROPPED
@@ -227,7 +235,7 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     counts = np.zeros(3, np.int64)
     residence, unwritten = habits(op, page, where, pages)
     events = op, page, where, read["cgroup"], flags
-    _survey(events, first, group, counts, residence, int(unwritten * 2**16))
+    _survey(events, first, group, counts, residence, int(unwritten * 2**16), keeps_copies(trace.manifest))
     if rejects_poor(trace.manifest):
         _does_not_compress(op, where, clen)
     known, source = measured_lengths(trace, clen)

@@ -12,6 +12,8 @@ from ...units import PAGE_SIZE
 
 _ON = ("Y", "y", "1", 1, True)
 _SLOT_DEVICE_SHIFT = 28
+_EXCLUSIVE_LOADS = (6, 5)
+"""From here on zswap can take the entry away with the load, and tells whether it does [Linux 6.5 mm/zswap.c]."""
 
 WORKER_TIMES = {
     "delay_us": "worker_start_us", "late_share": "worker_late_share", "late_us": "worker_late_us",
@@ -130,6 +132,22 @@ def rejects_poor(manifest: Manifest) -> bool:
         return not of_kernel("zswap", manifest.kernel.release).keeps_incompressible
     except InvalidInputError:  # of no version that anybody knows
         return False
+
+
+def keeps_copies(manifest: Manifest) -> bool:
+    """Whether a load left the copy in the recorded host's pool: zswap's does without exclusive_loads, up to
+    6.8.
+    """
+    settings: Mapping[str, Any] = manifest.zswap.start if manifest.zswap else {}
+    if settings.get("enabled") not in _ON:
+        return False
+    if "exclusive_loads" in settings:
+        return settings["exclusive_loads"] not in _ON
+    try:
+        since = of_kernel("zswap", manifest.kernel.release).since
+    except InvalidInputError:
+        return False
+    return since is not None and since < _EXCLUSIVE_LOADS
 
 
 def _value(about: Param, text: Any) -> Any:

@@ -1,17 +1,22 @@
 """Pages that were read and not written: what a recording tells of them, and what another pool would have done.
 
 A page that is read from disk and not written is dropped again without a store, because its copy there is still
-good. One that comes out of zswap is not: ``zswap_load`` takes the entry away and marks the page dirty [Linux 6.18
-mm/zswap.c; from 6.5 on with exclusive loads], and when it leaves RAM again it is stored anew. So a pool of another
-size has other stores, not only other places for the recorded ones:
+good. So is one from a pool that keeps what it gives back, as frontswap and zswap up to 6.4 did. One that comes
+out of zswap today is not: ``zswap_load`` takes the entry away and marks the page dirty [Linux 6.18 mm/zswap.c;
+from 6.5 on with exclusive loads], and when it leaves RAM again it is stored anew. So a pool of another size or
+kind has other stores, not only other places for the recorded ones. All policies are held to the same rule,
+whatever kernel was recorded (but the orders, which replay what was recorded as cache simulators do): a copy that
+is still good spares the store, and a page without one is stored.
 
 - Loaded from disk and loaded again with no store between: it was dropped, at a moment that left no row. Where the
-  replay had it in its pool it is stored then. Such pages stay in RAM for as many rows of the trace as is usual
-  (the median) for pages whose store was seen: what has been read leaves in its turn, as others are read.
+  replay's load took it out of the pool it is stored then. Such pages stay in RAM for as many rows of the trace as
+  is usual (the median) for pages whose store was seen: what has been read leaves in its turn, as others are read.
 - Loaded from disk and not heard of for longer than that: dropped too.
-- Loaded from the pool and stored again: written or not, nobody knows. The share of pages not written is that among
-  loads from disk in the same recording; :data:`UNKNOWN_SHARE` where it has too few of them. Which ones is drawn by
-  a hash. Where the replay had such a page on disk, it stays there and nothing is stored.
+- Loaded from the pool and stored again: written or not, nobody knows. The share of pages not written is that
+  among loads from disk in the same recording; :data:`UNKNOWN_SHARE` where it has too few of them. Which ones is
+  drawn by a hash. Where the replay has a copy of such a page, on disk or in its pool, that stays and nothing is
+  stored. Was it a pool that keeps what it gives back, then the page was written, or it would not have been
+  stored.
 """
 
 from typing import Any
@@ -21,9 +26,10 @@ import numpy as np
 from ...compiled import njit
 from ...datasets.trace.schema import Op, Where
 
-UNWRITTEN, DROPPED = 16, 32
-"""Bits of a replay's own in ``flags``. UNWRITTEN: of a store, its page was not written since its load. DROPPED: of
-a load, the page leaves RAM without a row of its own, later by the residence."""
+UNWRITTEN, DROPPED, RETRIED = 16, 32, 64
+"""Bits of a replay's own in ``flags``. UNWRITTEN: of a store, its page was not written since its load. DROPPED:
+of a load, the page leaves RAM without a row of its own, later by the residence. RETRIED: of a store, the one
+before it failed while recording; where the replay took that one, the page is out and nobody tries again."""
 
 UNKNOWN_SHARE = 0.5
 """Of pages that were read, those that are not written, where a recording does not tell."""

@@ -35,9 +35,7 @@ class Closed:
     """Pages that a memory cgroup has beyond the recorded one; -1: it was the host that was short."""
 
 
-def closed_inputs(
-    trace: Trace, columns: Columns, host: Host, compression: float, budget: int = -1
-) -> Closed:
+def closed_inputs(trace: Trace, columns: Columns, host: Host, compression: float, budget: int = -1) -> Closed:
     """What a closed loop over this trace needs.
 
     budget: see Closed. compression: uncompressed over compressed size of the pages of an access trace, which does
@@ -93,7 +91,7 @@ class OpenLoop:
         self._run = run
         h = run.state.world.host
         h.residence = run.columns.residence
-        h.dirties = run.policy.dirties and h.residence > 0
+        h.spares = run.policy.spares_stores and h.residence > 0
 
     def advance(self, at: int, until: int) -> int:
         """See Loop."""

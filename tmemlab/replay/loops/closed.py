@@ -45,7 +45,7 @@ from .tapes import EXTENDED_TAPE, RESIDENT_SET, TOUCH_TAPE
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
-_W_POOL, _W_DISK, _W_ZERO, _W_REJECTED, _W_UNKNOWN = (int(where) for where in Where)
+_W_POOL, _W_REJECTED, _W_UNKNOWN = int(Where.POOL), int(Where.REJECTED), int(Where.UNKNOWN)
 _FAR = 16
 
 MOST_AHEAD = 8

@@ -14,7 +14,7 @@ from ...policies.interface import ABSENT, ACCEPT, DISK, HOOK_TYPE, NEVER, POOL, 
 from ...world.mechanics import enter_pool, free_pages, has_more_than, leave_pool
 from ...world.reclaim import W_REMOTE, follow_samples, forget, leave_again, relieve, swap_in, swap_out
 from ...world.view import prefetch_frame, prefetch_page, prefetch_zspage
-from ..inputs.unwritten import DROPPED, UNWRITTEN
+from ..inputs.unwritten import DROPPED, RETRIED, UNWRITTEN
 from .tapes import ACCESS_TAPE, SWAP_TAPE
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
@@ -60,7 +60,7 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
     # The page table is larger than the caches: ask for a page's record a few events ahead and, when that has
     # come, for its neighbours on the list, which unlinking will touch.
     ahead = events - _FAR
-    residence = h.residence if h.dirties else events
+    residence = h.residence if h.spares else events
     i = start
     while i < events:
         if i < ahead:
@@ -92,6 +92,8 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
         if now >= h.wake:
             wake(w, 0)
         if i >= residence and flags[i - residence] & DROPPED:
+            if wants_future:
+                h.next_load = next_load[i - residence]
             leave_again(w, page[i - residence], clen[i - residence], store, pressure)
         p = page[i]
         kind = op[i]
@@ -99,7 +101,8 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
             h.next_load = next_load[i]
         if kind == _STORE:
             place = w.pages[p].place
-            if h.dirties and flags[i] & UNWRITTEN and place in (DISK, REMOTE, POOL):
+            spared = flags[i] & RETRIED or (h.spares and flags[i] & UNWRITTEN)
+            if spared and place in (DISK, REMOTE, POOL):
                 h.unwritten += 1
                 where = _W_POOL if place == POOL else W_REMOTE if place == REMOTE else _W_DISK
             else:
@@ -108,7 +111,7 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
                     relieve(w, pressure)
         elif kind == _LOAD:
             where = swap_in(w, p, flags[i], load, costs, histogram)
-            if h.dirties and flags[i] & (_COPY_STAYS | DROPPED) == _COPY_STAYS:  # read again before it is due
+            if h.spares and flags[i] & (_COPY_STAYS | DROPPED) == _COPY_STAYS:  # read again before it is due
                 leave_again(w, p, clen[i], store, pressure)
         else:
             place = w.pages[p].place

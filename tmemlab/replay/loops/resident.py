@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...compiled import njit
-from ...policies.interface import ABSENT, RESIDENT
+from ...policies.interface import ABSENT, STAYED
 from ...world.mechanics import free_pages
 from ...world.reclaim import swap_out
 
@@ -140,7 +140,7 @@ def evict(w: Any, near: Any, counts: Any, clen: Any, store: Any) -> bool:
         return False
     had_slot = w.pages[page].place != ABSENT
     swap_out(w, page, clen[page], store)
-    if w.pages[page].place == RESIDENT:  # refused: it is where it was
+    if w.pages[page].place == STAYED:  # refused: it is where it was
         w.pages[page].place = ABSENT
         h.resident -= 1
         h.base_free += 1

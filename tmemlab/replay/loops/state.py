@@ -111,6 +111,7 @@ class State:
         h.disk_page_ns = below.page_ns
         h.disk_latency_ns = below.latency_ns
         h.disk_queue_ns = below.queue_depth * below.page_ns
+        h.disk_unit = host.disk_unit
         make_lists(state.world)
         follow_samples(state.world, 0, host.balance)
         first = columns.first_seen_in

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ...compiled import njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...errors import InvalidInputError
-from ...units import parse_duration
+from ...units import format_duration, format_share, parse_duration
+from ...world.host import Host
 from ...world.latency import LATENCY_BUCKETS, latency_percentile, record_latency
 from ..inputs.columns import Columns
 
@@ -25,6 +26,11 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _READAHEAD = int(Flag.READAHEAD)
 _POOL, _ZERO, _REJECTED = int(Where.POOL), int(Where.ZERO), int(Where.REJECTED)
+
+CPU_SHARE, DISK_SHARE = 0.1, 0.5
+"""Of a CPU, and of the time of a load from disk: beyond either, calls destroy the performance that a pool is
+for.
+"""
 
 CALLS, PAGES, SAVED, DELAY_NS, LONGEST_NS = range(5)
 
@@ -158,7 +164,7 @@ def count_calls(events: Any, found: Any, pages: int, batch: int, wait_ns: int, d
     return totals
 
 
-def price_calls(columns: Columns, found: npt.NDArray[np.uint8], profile: Profile) -> dict[str, Any]:
+def price_calls(columns: Columns, host: Host, found: npt.NDArray[np.uint8], profile: Profile) -> dict[str, Any]:
     """Calls, cycles and latencies of a replay for every batch size: the ``calls`` object of tmemlab.replay/1."""
     rows = []
     for batch in BATCHES:
@@ -186,4 +192,31 @@ def price_calls(columns: Columns, found: npt.NDArray[np.uint8], profile: Profile
                 },
             }
         )
-    return {"profile": asdict(profile), "batches": rows}
+    return {"profile": asdict(profile), "batches": rows, "verdict": _verdict(columns, host, rows[0])}
+
+
+def _verdict(columns: Columns, host: Host, single: dict[str, Any]) -> dict[str, Any]:
+    """Whether calls of one page destroy performance, from the row of ``batch`` 1, and why in a sentence.
+
+    They do where they take more than CPU_SHARE of a CPU, or make a load from the pool take more than DISK_SHARE
+    of one from the disk.
+    """
+    seconds = max(int(columns.t[-1]), 1) / 1e9
+    share, added = single["cpu_s"] / seconds, single["load_added_us"]
+    from_pool = (host.costs.fault + host.costs.decompress) / 1e3 + added
+    from_disk = (host.costs.fault + host.disk.latency_ns) / 1e3
+    destroys = share > CPU_SHARE or from_pool > DISK_SHARE * from_disk
+    sentence = (
+        f"Does a call for each page destroy performance? {'Yes' if destroys else 'No'}: the calls take "
+        f"{format_share(share)} of one CPU ({format_duration(single['cpu_s'])} in {format_duration(seconds)}), "
+        "and a "
+        f"load from the pool takes {from_pool:.1f} us with the call's {added:.1f}, against {from_disk:.0f} from "
+        "an "
+        f"idle {host.disk.name}. Not counted: what a call does to caches and TLB, locks of the pool's owner, "
+        "and the "
+        f"waiting of other guests."
+    )
+    return {
+        "destroys": destroys, "cpu_share": share, "load_us": from_pool, "disk_load_us": from_disk,
+        "sentence": sentence,
+    }  # fmt: skip

@@ -9,7 +9,7 @@ A file of ``measures/`` declares the scores of one idea; being there is all it t
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -70,6 +70,8 @@ class Measure:
     """Where in the table, from left to right."""
     cell: Callable[[dict[str, Any]], str] | None
     """Text in the table from the whole row; None: the value, printed by its unit."""
+    shown: Callable[[dict[str, Any]], bool] | None
+    """Whether a row makes the column worth its place; None: it is always there."""
     module: str
     """The file that declares it."""
 
@@ -99,9 +101,10 @@ def measure(
     column: str = "",
     place: int = _LAST,
     cell: Callable[[dict[str, Any]], str] | None = None,
+    shown: Callable[[dict[str, Any]], bool] | None = None,
 ) -> None:
-    """Declare a score."""
-    _DECLARED[key] = Measure(key, unit, meaning, value, column, place, cell, value.__module__)
+    """Declare a score; its column, if it has one, is left out where no row is ``shown``."""
+    _DECLARED[key] = Measure(key, unit, meaning, value, column, place, cell, shown, value.__module__)
 
 
 @cache
@@ -115,9 +118,12 @@ def measures() -> tuple[Measure, ...]:
     return tuple(sorted(_DECLARED.values(), key=lambda found: modules.index(found.module)))
 
 
-def columns() -> list[Measure]:
-    """Those that are in the table, from left to right."""
-    return sorted((found for found in measures() if found.column), key=lambda found: found.place)
+def columns(rows: Sequence[dict[str, Any]] | None = None) -> list[Measure]:
+    """Those that are in the table of these rows of JSON, from left to right; without rows, all that can be."""
+    placed = sorted((found for found in measures() if found.column), key=lambda found: found.place)
+    return [
+        found for found in placed if found.shown is None or rows is None or any(found.shown(row) for row in rows)
+    ]
 
 
 def document(outcome: Outcome) -> dict[str, Any]:

@@ -43,6 +43,21 @@ class Score:
         raise AttributeError(f"there is no score {name!r}")
 
     @property
+    def label(self) -> str:
+        """The policy with the parameters that are not its defaults."""
+        from ...policies.registry import find_policy
+
+        known = find_policy(self.name).params() if "." in self.name else []
+        changed = [
+            f"{p.name}={self.params[p.name]:g}"
+            if isinstance(self.params[p.name], float)
+            else f"{p.name}={self.params[p.name]}"
+            for p in known
+            if self.params.get(p.name) != p.default
+        ]
+        return self.name + (":" + ",".join(changed) if changed else "")
+
+    @property
     def oom(self) -> OomRisk:
         """What the storms found."""
         return self.risk

@@ -38,11 +38,20 @@ def storm_moments(duration_ns: int, plan: StormPlan) -> npt.NDArray[np.int64]:
 class _Storms:
     """Storms out of a replay's state, one after the other."""
 
-    def __init__(self, run: Run, moments: npt.NDArray[np.int64], most: int, plan: StormPlan, stack: Stack | None):
+    def __init__(
+        self,
+        run: Run,
+        moments: npt.NDArray[np.int64],
+        most: int,
+        plan: StormPlan,
+        stack: Stack | None,
+        known: npt.NDArray[np.uint16],
+    ):
+        """known: compressed lengths that the pages swapped by a storm are dealt, any number of them."""
         host, columns = run.host, run.columns
         self._run, self._most = run, most
         self._scratch = State(columns, host, run.policy, most, stack)
-        self._lengths = columns.lengths[(np.arange(most) * 2654435761 % 2**32) * len(columns.lengths) >> 32]
+        self._lengths = known[(np.arange(most) * 2654435761 % 2**32) * len(known) >> 32]
         costs = host.costs
         self._parameters = np.array(
             [
@@ -79,6 +88,7 @@ def _levels(state: State, stack: Stack | None) -> list[dict[str, Any]]:
             "kind": level.kind,
             "capacity_bytes": level.capacity or None,
             "compressed": level.compressed,
+            "unit_bytes": level.unit if level.compressed else PAGE_SIZE,
             "entered_pages": int(row["entered"]),
             "held_pages": int(row["pages"]),
             "held_bytes": int(row["bytes"]),
@@ -137,7 +147,9 @@ def score(
     state = State.at_start(columns, host, policy, most, stack, cache, runs)
     run = Run(columns, host, policy, state, future, keep_found or calls is not None)
     loop = make_loop(run, closed)
-    storms = _Storms(run, moments, most, plan, stack) if len(moments) else None
+    # An access trace knows no lengths of its own: its closed loop was given them.
+    known = closed.lengths if closed and columns.kind == "access" else columns.lengths
+    storms = _Storms(run, moments, most, plan, stack, known) if len(moments) else None
     began, in_storms, at = perf_counter(), 0.0, 0
     due = [*moments.tolist(), NEVER]
     for pause in sorted([*due, *np.linspace(0, duration, _PAUSES).astype(np.int64).tolist()]):
@@ -152,7 +164,7 @@ def score(
     _add_constant_latencies(run, cache)
     outcomes = storms.outcomes if storms else np.zeros((0, OUTCOMES), np.int64)
     risk = assess(outcomes, host.ram, plan.fraction)
-    priced = price_calls(columns, run.found, calls) if calls else None
+    priced = price_calls(columns, host, run.found, calls) if calls else None
     outcome = Outcome(run, duration, elapsed, risk, _levels(state, stack), loop.summary(), priced)
     kept = run.found if keep_found else np.empty(0, np.uint8)
     return Score(policy.name, asdict(policy), document(outcome), risk, run.series, kept)

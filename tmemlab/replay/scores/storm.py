@@ -7,8 +7,9 @@ the host survives: it does as long as f x RAM is below the demand at which the r
 What the kernel does is followed step by step: allocation in batches, kswapd beside it below the low
 watermark, direct reclaim by the storm itself at the min watermark, page cache and anonymous memory taken
 in proportion, the policy asked where it is connected, and the retry rule of should_reclaim_retry: when all
-that is reclaimable would not lift free memory over the min watermark, the kernel kills. The compressed
-pool is not counted as reclaimable unless the policy gives it back.
+that is reclaimable would not lift free memory over the min watermark, the kernel kills, and when sixteen rounds
+reclaimed nothing. A page that left for the pool was reclaimed, even where the pool took a page for it. The
+compressed pool is not counted as reclaimable unless the policy gives it back.
 """
 
 from typing import Any
@@ -22,7 +23,7 @@ from ...policies.interface import HOOK_TYPE, WORLD
 from ...world.mechanics import free_pages
 from ...world.reclaim import swap_out
 
-_W_ZERO = int(Where.ZERO)
+_W_ZERO, _W_POOL = int(Where.ZERO), int(Where.POOL)
 
 BATCH = 32
 """SWAP_CLUSTER_MAX: what one round of direct reclaim aims at."""
@@ -60,7 +61,8 @@ STORM_SIGNATURE = types.void(
 def _reclaim_one(w: Any, state: Any, clens: Any, params: Any, store: Any) -> int:
     """Take one page from the LRU lists; its cost in ns, or -1 when there is none.
 
-    state: int64 [anonymous pages left, next of them, file share credit, pages swapped].
+    state: int64 [anonymous pages left, next of them, file share credit, pages swapped, pages reclaimed]. Reclaimed
+    is a page that left while it was looked at, into the pool as well; one on its way to a device is not yet.
     """
     h = w.host
     anonymous = state[0] if h.swap_free > 0 else 0
@@ -76,6 +78,7 @@ def _reclaim_one(w: Any, state: Any, clens: Any, params: Any, store: Any) -> int
     if take_file:
         h.file -= 1
         h.base_free += 1
+        state[4] += 1
         return int(params[FILE_NS])
     page = state[1]
     state[1] += 1
@@ -84,6 +87,7 @@ def _reclaim_one(w: Any, state: Any, clens: Any, params: Any, store: Any) -> int
     where = swap_out(w, page, clens[page - h.trace_pages], store)
     state[3] += 1
     h.base_free += 1  # refused pages were charged by swap_out and so stay where they are
+    state[4] += where in (_W_ZERO, _W_POOL)
     if where == _W_ZERO:
         return int(params[FILE_NS])
     return int(params[STORE_NS])
@@ -103,7 +107,7 @@ def storm(
     """Run one storm on ``w``, which is changed by it; fill ``outcome``."""
     h = w.host
     zero_ns = params[ZERO_NS]
-    state = np.zeros(4, np.int64)
+    state = np.zeros(5, np.int64)
     state[0] = anonymous
     state[1] = h.trace_pages
     given = 0
@@ -144,8 +148,7 @@ def storm(
             continue
         # Direct reclaim: the storm waits while it, and kswapd on another CPU, look for memory.
         began = h.now
-        before = free
-        progress = False
+        before, reclaimed = free, state[4]
         taken = 0
         while taken < 2 * BATCH:
             cost = _reclaim_one(w, state, clens, params, store)
@@ -153,6 +156,8 @@ def storm(
                 break
             taken += 1
             h.now += cost // 2
+        # nr_reclaimed counts what left the LRU lists, whether or not the pool took as much for it [vmscan.c].
+        progress = state[4] > reclaimed
         if pressure(w, h.watermark_high - free_pages(w)) > 0:
             progress = True
         free = free_pages(w)
@@ -170,8 +175,8 @@ def storm(
             longest = max(longest, stall)
         failures = 0 if progress else failures + 1
         swappable = state[0] if h.swap_free > 0 else 0
-        reclaimable = h.file + swappable
-        out_of_options = not progress and free + reclaimable <= h.watermark_min
+        under_write = h.base_free - h.pool_pages - free  # still on the LRU lists
+        out_of_options = free + h.file + swappable + under_write <= h.watermark_min
         if out_of_options or failures > MAX_RETRIES:
             if h.pool_pages > h.watermark_high:
                 cause = POOL_IN_THE_WAY

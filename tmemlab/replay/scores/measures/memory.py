@@ -12,6 +12,11 @@ def _headroom(o: Outcome) -> float:
     return float(np.percentile(room, 1))
 
 
+def _limit(o: Outcome) -> int | None:
+    pages = o.run.policy.numbers(o.run.host.ram).get("limit", -1)
+    return int(pages) * PAGE_SIZE if pages >= 0 else None
+
+
 measure(
     "pool_bytes.mean", "bytes", "Memory of the pool, in allocator pages, over time.",
     lambda o: float(o.h.pool_area) / max(o.duration_ns, 1) * PAGE_SIZE, column="pool mean", place=50,
@@ -19,6 +24,9 @@ measure(
 measure(
     "pool_bytes.peak", "bytes", "The most that it was.", lambda o: int(o.h.peak_pool_pages) * PAGE_SIZE,
     column="pool peak", place=60,
+)  # fmt: skip
+measure(
+    "pool_bytes.limit", "bytes", "What the pool was limited to; null where nothing limits it.", _limit,
 )  # fmt: skip
 measure(
     "ram_saved_bytes.mean", "bytes", "What the pages in the pool would take uncompressed, less the pool.",

@@ -16,16 +16,16 @@ def _probability(row: dict[str, Any]) -> str:
 measure("oom.fraction", "share", "Share of RAM that a storm mlocks.", lambda o: o.oom.fraction)
 measure(
     "oom.p", "share", "P(OOM): storms that end in a kill.", lambda o: o.oom.p,
-    column="P(OOM)", place=90, cell=_probability,
+    column="P(OOM)", place=110, cell=_probability,
 )  # fmt: skip
 measure("oom.ci95", "list", "Its 95 % interval (Wilson).", lambda o: list(o.oom.ci95) if o.oom.ci95 else None)
 measure(
     "oom.max_survivable", "share", "The largest share of RAM that can be mlocked with P(OOM) < 1 %.",
-    lambda o: o.oom.max_survivable, column="survives", place=100,
+    lambda o: o.oom.max_survivable, column="survives", place=90,
 )  # fmt: skip
 measure(
     "oom.longest_stall_s", "s", "The longest that a storm waited for one batch of pages.",
-    lambda o: o.oom.longest_stall_s, column="stall", place=110,
+    lambda o: o.oom.longest_stall_s, column="stall", place=120,
 )  # fmt: skip
 measure("oom.total_stall_s", "s", "The most that a storm waited in all.", lambda o: o.oom.total_stall_s)
 measure("oom.storms", "count", "Storms that were run.", lambda o: o.oom.storms)
