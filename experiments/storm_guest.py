@@ -1,6 +1,6 @@
 """Storms in a guest: one boot for each, what the kernel said before and after is left in DIR/CELL/RUN.
 
-    sudo nice .venv/bin/python -m experiments.storm_guest DIR [--minutes 40] [--runs 1] [--only TEXT]
+    sudo nice .venv/bin/python -m experiments.storm_guest DIR [--minutes 40] [--runs 1] [--only TEXT] [--pool zram]
 
 Needs what `make test-guest` needs. Cells that DIR has already are not run again, so that it can be continued.
 """
@@ -18,6 +18,7 @@ from tests.guest.kernel import GuestKernel, lacking, prepare
 from tests.guest.machine import GuestError, run
 
 MEMORY_MIB = 512
+ZRAM_MEMORY_MIB = 1024
 PATIENCE = 90
 """Seconds that a storm may take."""
 SOURCE = Path(__file__).resolve().parent / "storm_load.c"
@@ -25,14 +26,14 @@ SOURCE = Path(__file__).resolve().parent / "storm_load.c"
 JOB = """
 set -e
 echo never > /sys/kernel/mm/transparent_hugepage/enabled
+total=$(awk '/MemTotal/ {{print $2}}' /proc/meminfo)
 dd if=/dev/zero of=/dev/vda bs=1M count=1 status=none
-mkswap -q /dev/vda; swapon /dev/vda
-{zswap}
+mkswap -q /dev/vda; swapon -p 0 /dev/vda
+{pool}
 cat /sys/kernel/mm/lru_gen/enabled > /run/share/start.lru_gen
 mkdir -p /sys/fs/cgroup{group}; echo $$ > /sys/fs/cgroup{group}/cgroup.procs
-total=$(awk '/MemTotal/ {{print $2}}' /proc/meminfo)
 echo 3 > /proc/sys/vm/drop_caches
-/run/share/storm_load $((total * {filler} / 100)) $((total * {fraction} / 100)) {patience} /run/share
+/run/share/storm_load $((total * {filler} / 100)) $((total * {fraction} / 100)) {patience} /run/share {contents}
 dmesg > /run/share/dmesg
 """
 
@@ -43,8 +44,9 @@ class Cell:
 
     kernel: str
     zpool: str
-    """"off" where there is no zswap."""
+    """"off" where there is no zswap, "zram" where there is zram instead, above the disk."""
     percent: int
+    """zswap's limit or zram's disksize, of MemTotal."""
     fraction: int = 95
     """What the storm asks for, in percent of MemTotal."""
     swap_mib: int = 4096
@@ -53,19 +55,31 @@ class Cell:
     """The memory cgroup in which all of it runs; it has no limit."""
     filler: int = 130
     """Size of the filler, in percent of MemTotal."""
+    contents: str = ""
+    """Of the filler: "random" does not compress, otherwise about 3:1."""
+    memory_mib: int = MEMORY_MIB
 
     @property
     def name(self) -> str:
         """The folder of its runs."""
         parts = [self.kernel, self.zpool, f"pool{self.percent}", f"swap{self.swap_mib}", f"filler{self.filler}"]
         parts += ["shrinker"] * self.shrinker + ["root"] * (self.group == "/")
+        parts += [self.contents] * bool(self.contents)
+        parts += [f"ram{self.memory_mib}"] * (self.memory_mib != MEMORY_MIB)
         return "-".join([*parts, f"storm{self.fraction}"])
 
     @property
     def settings(self) -> str:
-        """The shell commands that set zswap up."""
+        """The shell commands that set zswap or zram up."""
+        off = "echo N > /sys/module/zswap/parameters/enabled"
         if self.zpool == "off":
-            return "echo N > /sys/module/zswap/parameters/enabled"
+            return off
+        if self.zpool == "zram":
+            return (
+                f"{off}\nmodprobe zram num_devices=1\n"
+                f"echo $((total * {self.percent} / 100))K > /sys/block/zram0/disksize\n"
+                "mkswap -q /dev/zram0; swapon -p 10 /dev/zram0"
+            )
         values = {"zpool": self.zpool, "compressor": "lzo", "max_pool_percent": str(self.percent)}
         if self.shrinker:
             values["shrinker_enabled"] = "Y"
@@ -99,6 +113,30 @@ def cells() -> list[Cell]:
     return [*grid, Cell("6.12", "zsmalloc", 20, 85, filler=150, shrinker=True)]
 
 
+def zram_cells() -> list[Cell]:
+    """Storms of several sizes with zram above the disk, and with the disk alone.
+
+    A filler of 120 % fills a zram of 20 % before the storm begins; one of 90 % leaves that to the storm.
+    """
+    grid = []
+    for zpool, percent, filler, contents, fractions in (
+        ("zram", 20, 120, "random", (74, 75, 76, 50, 60, 70, 80, 85, 90, 95)),
+        ("zram", 20, 120, "", (88, 89, 90, 70, 80, 85, 95)),
+        ("off", 0, 120, "random", (95, 96, 97, 90)),
+        ("zram", 20, 90, "random", (74, 76, 95)),
+        ("zram", 50, 90, "random", (44, 46, 95)),
+        ("zram", 100, 90, "random", (5, 10, 95)),
+    ):
+        grid += [
+            Cell(
+                "6.1", zpool, percent, fraction, 2 * ZRAM_MEMORY_MIB, filler=filler, contents=contents,
+                memory_mib=ZRAM_MEMORY_MIB,
+            )
+            for fraction in fractions
+        ]  # fmt: skip
+    return grid
+
+
 def strike(cell: Cell, kernel: GuestKernel, binary: Path, folder: Path) -> str:
     """One boot; the outcome's word."""
     with tempfile.TemporaryDirectory(prefix="tmemlab-storm-", dir="/var/tmp") as scratch:
@@ -108,12 +146,13 @@ def strike(cell: Cell, kernel: GuestKernel, binary: Path, folder: Path) -> str:
         with disk.open("wb") as stream:
             stream.truncate(cell.swap_mib << 20)
         script = JOB.format(
-            zswap=cell.settings, group=cell.group, filler=cell.filler, fraction=cell.fraction, patience=PATIENCE
+            pool=cell.settings, group=cell.group, filler=cell.filler, fraction=cell.fraction, patience=PATIENCE,
+            contents=cell.contents,
         )  # fmt: skip
         said = ""
         try:
             finished = run(
-                kernel, share, script, disks=(disk,), memory_megabytes=MEMORY_MIB, timeout=5 * PATIENCE
+                kernel, share, script, disks=(disk,), memory_megabytes=cell.memory_mib, timeout=5 * PATIENCE
             )  # fmt: skip
             said = finished.output
         except GuestError as error:
@@ -135,10 +174,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="begin no storm after so many (60)")
     parser.add_argument("--runs", type=int, default=1, help="of each cell (1)")
     parser.add_argument("--only", default="", metavar="TEXT", help="cells whose names contain it")
+    parser.add_argument("--pool", choices=("zswap", "zram"), default="zswap", help="which grid (zswap)")
     wanted = parser.parse_args()
-    chosen = [cell for cell in cells() if wanted.only in cell.name]
+    grid = zram_cells() if wanted.pool == "zram" else cells()
+    chosen = [cell for cell in grid if wanted.only in cell.name]
     if not chosen:
-        parser.error(f"no cell's name contains {wanted.only}; one is {cells()[0].name}")
+        parser.error(f"no cell's name contains {wanted.only}; one is {grid[0].name}")
     if missing := lacking():
         parser.exit(3, f"error: {missing}\n")
     kernels = {version: prepare(version) for version in sorted({cell.kernel for cell in chosen})}

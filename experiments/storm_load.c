@@ -1,13 +1,13 @@
 /* The seed's storm, inside a guest: a filler that swaps, then a program that mlocks as fast as it can.
  *
- *   storm_load FILLER_KIB STORM_KIB WAIT_SECONDS DIRECTORY
+ *   storm_load FILLER_KIB STORM_KIB WAIT_SECONDS DIRECTORY [random]
  *
  * The one who watches is locked in memory and exempt from the OOM killer. It leaves in DIRECTORY what the kernel
  * said of itself when the storm began (start.*), while it ran (series: a line ten times a second) and after it
  * (end.*), and the outcome in words: "survived", "oom" or "slow".
  *
  * Every page of the filler has 400 to 1899 random bytes, then one repeated word, so that lengths under a
- * compressor vary and depend on nothing but the page's number.
+ * compressor vary and depend on nothing but the page's number. With "random" all of its bytes are random.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -66,6 +66,9 @@ static void keep_all(const char *when) {
         {"/proc/meminfo", "meminfo"},
         {"/proc/vmstat", "vmstat"},
         {"/proc/zoneinfo", "zoneinfo"},
+        {"/proc/swaps", "swaps"},
+        {"/sys/block/zram0/mm_stat", "zram_mm_stat"},
+        {"/sys/block/zram0/stat", "zram_stat"},
         {"/sys/kernel/debug/zswap/pool_total_size", "pool_total_size"},
         {"/sys/kernel/debug/zswap/stored_pages", "stored_pages"},
         {"/sys/kernel/debug/zswap/written_back_pages", "written_back_pages"},
@@ -86,6 +89,18 @@ static long counter(const char *name) {
     return -1;
 }
 
+/* zram's pages stored, its memory in pages, and how many of its pages are raw; -1 without zram. */
+static void look_at_zram(long *stored, long *memory, long *raw) {
+    long total, ignored;
+    *stored = *memory = *raw = -1;
+    if (slurp("/sys/block/zram0/mm_stat") > 0
+        && sscanf(text, "%ld %ld %ld %ld %ld %ld %ld %ld", stored, &ignored, &total, &ignored, &ignored, &ignored,
+                  &ignored, raw) == 8) {
+        *stored /= PAGE;
+        *memory = total / PAGE;
+    }
+}
+
 static void spare(const char *adjustment) {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY);
     if (fd < 0 || write(fd, adjustment, strlen(adjustment)) < 0)
@@ -101,19 +116,27 @@ static uint32_t dice(uint32_t x) {
     return x ^ x >> 16;
 }
 
-static void fill(size_t pages, volatile int *done) {
+static uint64_t shuffle(uint64_t x) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    return x ^ x << 17;
+}
+
+static void fill(size_t pages, int all_random, volatile int *done) {
     unsigned char *noise = malloc(NOISE);
     uint64_t x = 88172645463325252ULL;
     unsigned char *region = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!noise || region == MAP_FAILED)
         die("filler");
     for (size_t i = 0; i < NOISE; i += 8) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
+        x = shuffle(x);
         memcpy(noise + i, &x, 8);
     }
-    for (size_t i = 0; i < pages; i++) {
+    for (size_t i = 0; all_random && i < pages * PAGE; i += 8) {
+        x = shuffle(x);
+        memcpy(region + i, &x, 8);
+    }
+    for (size_t i = 0; !all_random && i < pages; i++) {
         uint32_t random = 400 + dice(i) % 1500;
         unsigned char *page = region + i * PAGE;
         memcpy(page, noise + dice(~i) % (NOISE - 2048), random);
@@ -136,7 +159,7 @@ static void rage(size_t bytes, volatile int *done) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5)
+    if (argc != 5 && (argc != 6 || strcmp(argv[5], "random")))
         return 1;
     size_t filler = strtoull(argv[1], 0, 0) / 4, storm = strtoull(argv[2], 0, 0) << 10;
     double patience = atof(argv[3]);
@@ -157,7 +180,7 @@ int main(int argc, char **argv) {
     if (!filling) {
         munlockall();
         spare("0");
-        fill(filler, shared);
+        fill(filler, argc == 6, shared);
     }
     while (!shared[0] && waitpid(filling, NULL, WNOHANG) == 0 && seconds() - began < 4 * patience)
         usleep(50000);
@@ -184,12 +207,16 @@ int main(int argc, char **argv) {
     }
     const char *outcome = "slow";
     while (seconds() - began < patience) {
+        long stored, memory, raw;
+        look_at_zram(&stored, &memory, &raw);
         slurp("/proc/vmstat");
         kills = counter("oom_kill");
-        int line = snprintf(lines + used, sizeof lines - used, "%.2f %ld %ld %ld %ld %ld %ld %ld %ld\n",
+        int line = snprintf(lines + used, sizeof lines - used,
+                            "%.2f %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld\n",
                             seconds() - began, counter("nr_mlock"), counter("nr_free_pages"), counter("pswpout"),
                             counter("zswpout"), counter("zswpwb"), counter("nr_zspages"), counter("allocstall_normal")
-                            + counter("allocstall_movable"), kills);
+                            + counter("allocstall_movable"), kills, counter("nr_inactive_anon"), counter("nr_active_anon"),
+                            stored, memory, raw);
         if (used + line < sizeof lines)
             used += line;
         if (kills > 0) {

@@ -1,10 +1,11 @@
 """What the storms of experiments.storm_guest came to, beside what a replay of the state they met predicts.
 
-    python -m experiments.storms DIR [--out experiments/results/storms.parquet]
+    python -m experiments.storms DIR [--out experiments/results/storms.parquet] [--measured]
 
 A storm that ends has met every smaller storm on its way: it took one page after the other and was not killed yet.
 So a run is a row (the share of RAM at which the kernel killed, the share that the replay survives), and a cell of
-the comparison for each share of RAM in steps of five percent.
+the comparison for each share of RAM in steps of five percent. With --measured nothing is predicted: the kernel's
+figures alone, as for storm_guest's runs with zram.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .storm_state import given_at_end, predict, who_was_killed
+from .storm_state import given_at_end, predict, read_began, who_was_killed
 
 DECIDED = ("oom", "survived")
 """Outcomes that say something; a storm may also be slow or refused, or freeze its guest."""
@@ -39,6 +40,54 @@ def row_of(run: Path) -> dict[str, Any]:
         "survives_predicted": score.oom.max_survivable,
         "cause_predicted": ", ".join(score.oom.causes),
     }
+
+
+MM_STAT = ("stored", "memory", "raw")
+"""Of a zram's mm_stat, in pages: what it holds, what that takes, and how many of its pages are not compressed."""
+
+
+def measured(run: Path) -> dict[str, Any]:
+    """One run in the kernel's own figures, in pages: where it began, and the last moment before the kill."""
+    cell = json.loads((run / "cell.json").read_text())
+    began = read_began(run)
+    row: dict[str, Any] = cell | {"run": run.name, "ram_pages": began.ram}
+    row |= dict(zip(("mark_min", "mark_low", "mark_high"), began.marks, strict=True))
+    row |= {"start_free": began.free, "start_anonymous": began.anonymous, "start_swapped": began.attempts}
+    stat = (run / "start.zram_mm_stat").read_text().split() if cell["zpool"] == "zram" else []
+    row |= {f"start_{name}": None for name in MM_STAT}
+    if stat:
+        row |= {
+            "start_stored": int(stat[0]) // 4096,
+            "start_memory": int(stat[2]) // 4096,
+            "start_raw": int(stat[7]),
+        }
+    lines = (run / "series").read_text().splitlines() if (run / "series").exists() else []
+    alive = [line.split() for line in lines if line.split()[8] == "0"]
+    names = {1: "mlocked", 2: "free", 3: "swapped", 7: "stalls", 9: "inactive", 10: "active"}
+    names |= {11 + i: name for i, name in enumerate(MM_STAT)}
+    row["end_seconds"] = float(alive[-1][0]) if alive else None
+    row |= {
+        f"end_{name}": int(alive[-1][i]) if alive and alive[-1][i] != "-1" else None for i, name in names.items()
+    }
+    given = given_at_end(run, began) if (run / "dmesg").exists() else None
+    killed = who_was_killed(run) if given else ""
+    return row | {"killed": killed, "killed_at": given and given / began.ram}
+
+
+def print_measured(rows: list[dict[str, Any]]) -> None:
+    """A line for each run."""
+    print("| pool | filler | storm | outcome | killed at, % of RAM | stored, memory, raw at start | at the end |")
+    print("|---|---|---:|---|---:|---|---|")
+    for row in sorted(
+        rows, key=lambda row: (row["zpool"], row["percent"], row["filler"], row["contents"], row["fraction"])
+    ):
+        contents = row["contents"] or "3:1"
+        killed = f"{100 * row['killed_at']:.1f}" if row["killed_at"] else "-"
+        start, end = (", ".join(str(row[f"{when}_{name}"]) for name in MM_STAT) for when in ("start", "end"))
+        print(
+            f"| {row['zpool']} {row['percent']} % | {row['filler']} % {contents} | {row['fraction']} | "
+            f"{row['outcome']} | {killed} | {start} | {end} |"
+        )
 
 
 def agreement(row: dict[str, Any]) -> list[tuple[float, bool, bool]]:
@@ -82,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--measured", action="store_true", help="the kernel's figures, no predictions")
     wanted = parser.parse_args()
     runs = [file.parent for file in sorted(wanted.folder.glob("*/*/cell.json"))]
     if not runs:
@@ -89,9 +139,14 @@ def main() -> None:
     rows = []
     for run in runs:
         try:
-            rows.append(row_of(run))
+            rows.append(measured(run) if wanted.measured else row_of(run))
         except (OSError, ValueError, KeyError) as error:
             parser.exit(5, f"{run} is damaged ({error}): remove it, and experiments.storm_guest runs it again\n")
+    if wanted.measured:
+        if wanted.out:
+            pq.write_table(pa.Table.from_pylist(rows), wanted.out)
+        print_measured(rows)
+        return
     undecided = [row for row in rows if row["outcome"] not in DECIDED]
     for row in undecided:
         print(f"left out, since it was neither killed nor survived: {name_of(row)}: {row['outcome']}")

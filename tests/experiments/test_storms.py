@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
+
 from experiments.storm_state import Began, given_at_end, who_was_killed
 from experiments.storms import agreement
+from tests.replay.build import S, columns, host, replay
 
 REPORT = """\
 [   31.4] storm_load invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0
@@ -46,3 +50,30 @@ def test_cells_between_the_two_ends_disagree() -> None:
 def test_a_storm_that_survived_decides_what_it_asked_for() -> None:
     cells = agreement({"fraction": 65, "killed_at": None, "survives_predicted": 0.6})
     assert cells[-2:] == [(0.6, True, True), (0.65, True, False)]
+
+
+RAW = [
+    row
+    for row in pq.read_table(Path(__file__).parents[2] / "experiments/results/storms_zram.parquet").to_pylist()
+    if row["killed_at"] and (row["zpool"] == "off" or (row["filler"] == 90 and row["contents"] == "random"))
+]
+"""Real kernel, pages that do not compress: no pool at all, or zram that was empty when the storm began."""
+
+
+@pytest.mark.parametrize(
+    "run", RAW, ids=lambda run: f"{run['zpool']}-{run['percent']}-{run['fraction']}-{run['run']}"
+)
+def test_pages_that_stay_as_large_are_progress_as_in_the_kernel(run: dict[str, float]) -> None:
+    slots = run["ram_pages"] * run["percent"] // 100
+    on = host(
+        int(run["ram_pages"]), free=int(run["start_free"]), anon=int(run["start_anonymous"]),
+        swap=int(run["swap_mib"] * 256 + slots), marks=(run["mark_min"], run["mark_low"], run["mark_high"]),
+    )  # fmt: skip
+    policy = "bounds.none" if run["zpool"] == "off" else f"zram.basic:disksize_percent={run['percent']}"
+    row = replay(columns([(S, 0, 4096)]), policy, on, storms=1)
+    assert row.oom.max_survivable == pytest.approx(run["killed_at"], abs=0.01)
+
+
+def test_the_runs_are_there() -> None:
+    kinds = {(run["zpool"], run["percent"]) for run in RAW}
+    assert kinds == {("off", 0), ("zram", 20), ("zram", 50)}

@@ -14,8 +14,7 @@ from pathlib import Path
 from .kernel import GuestKernel
 
 COMMAND_LINE = (
-    "console=ttyS0 quiet mitigations=off tsc=reliable no_timer_check "
-    "random.trust_cpu=on panic=-1 nowatchdog"
+    "console=ttyS0 quiet mitigations=off tsc=reliable no_timer_check random.trust_cpu=on panic=-1 nowatchdog"
 )
 
 BOOT = """
