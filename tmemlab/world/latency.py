@@ -1,7 +1,6 @@
 """Latencies as a histogram: eight steps a power of two, so that a percentile is known to an eighth."""
 
 from math import frexp
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,16 @@ LATENCY_BUCKETS = 40 * 8
 
 
 @njit(cache=True)
-def record_latency(histogram: Any, latency_ns: int, loads: int = 1) -> None:
-    """Count loads in the bucket of their latency."""
+def bucket_of(latency_ns: int) -> int:
+    """The bucket of a latency."""
     fraction, exponent = frexp(float(latency_ns))  # latency = fraction x 2^exponent, 0.5 <= fraction < 1
     bucket = max(exponent - 4, 0) * 8 + max(int(fraction * 16) - 8, 0)
-    histogram[min(bucket, histogram.shape[0] - 1)] += loads
+    return min(bucket, LATENCY_BUCKETS - 1)
+
+
+def record_latency(histogram: npt.NDArray[np.int64], latency_ns: int, loads: int = 1) -> None:
+    """Count loads in the bucket of their latency. Compiled code counts in ``w.latencies`` by itself."""
+    histogram[bucket_of(latency_ns)] += loads
 
 
 def latency_percentile(histogram: npt.NDArray[np.int64], share: float) -> float | None:

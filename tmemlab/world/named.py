@@ -26,6 +26,7 @@ from .layout import FLOAT, Layout
 
 ROWS = (
     "host", "pages", "classes", "class_of", "p", "own", "lengths", "frames", "zspages", "levels", "kept", "runs",
+    "latencies", "near", "counts", "clens",
 )  # fmt: skip
 """The arrays of a World in the order of its table: an address and a length each."""
 _PAGES, _NUMBERS, _REGISTERS = map(ROWS.index, ("pages", "p", "own"))

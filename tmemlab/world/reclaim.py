@@ -8,7 +8,7 @@ from typing import Any
 
 from ..compiled import njit
 from ..datasets.trace.schema import Flag, Where
-from .latency import record_latency
+from .latency import bucket_of
 from .mechanics import enter_pool, free_pages, has_more_than, leave_pool, swap_to_store
 from .records import (
     ABSENT,
@@ -150,7 +150,7 @@ def leave_again(w: Any, page: int, clen: int, store: Any, pressure: Any) -> None
 
 
 @njit(cache=True)
-def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram: Any) -> int:
+def _read_back(w: Any, page: int, place: int, flags: int) -> int:
     """A page comes back from one of the stores of a stack; where it was (a Where code)."""
     h = w.host
     # In no store: swapped out before the trace began, to where nobody knows. The last one had it, then.
@@ -161,9 +161,9 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
     latency = read(w, level, size)
     w.levels[level].loads += 1
     if compressed:
-        latency += costs[1]
+        latency += h.decompress_ns
         h.decompressed += 1
-    record_latency(histogram, costs[0] + latency)
+    w.latencies[bucket_of(h.fault_ns + latency)] += 1
     if place != ABSENT and not _stays_on_disk(w, flags):
         leave(w, page)
     if w.levels[level].kind == REMOTE:
@@ -174,11 +174,11 @@ def _read_back(w: Any, page: int, place: int, flags: int, costs: Any, histogram:
 
 
 @njit(cache=True)
-def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any) -> int:
+def swap_in(w: Any, page: int, flags: int, load: Any) -> int:
     """One page comes back; where it was found (a Where code).
 
-    costs: int64 [fault ns, decompress ns]. The histogram takes loads that had to wait for something; those
-    from the pool, or from an idle disk, all cost the same, and are added when they have been counted.
+    ``w.latencies`` takes loads that had to wait for something; those from the pool, or from an idle disk, all
+    cost the same, and are added when they have been counted.
     """
     h = w.host
     place = w.pages[page].place
@@ -205,14 +205,14 @@ def swap_in(w: Any, page: int, flags: int, load: Any, costs: Any, histogram: Any
             w.pages[page].place = ABSENT
         return _W_POOL if place == RESIDENT else W_FAILED
     if h.levels:
-        return _read_back(w, page, place, flags, costs, histogram)
+        return _read_back(w, page, place, flags)
     h.loads_disk += 1
     compressed = place == DISK and w.pages[page].zclass == COMPRESSED
     h.disk_read += copy_size(w.pages[page].clen, compressed, h.disk_unit)
     h.decompressed += compressed
     queued = max(min(h.disk_busy - h.now, h.disk_queue_ns), 0)
     if queued > 0 or compressed:
-        record_latency(histogram, costs[0] + h.disk_latency_ns + queued + costs[1] * compressed)
+        w.latencies[bucket_of(h.fault_ns + h.disk_latency_ns + queued + h.decompress_ns * compressed)] += 1
     if _stays_on_disk(w, flags):
         if place != DISK:  # swapped out before the trace began
             w.pages[page].zclass = PLAIN
@@ -237,12 +237,11 @@ def relieve(w: Any, pressure: Any) -> None:
 
 
 @njit(cache=True)
-def follow_samples(w: Any, at: int, balance: Any) -> None:
-    """Take the host's memory from sample ``at``; a policy's own effects stay.
-
-    balance: int64 (samples, 4): t, free pages without the pool, droppable page cache, free swap slots.
+def follow_sample(w: Any, free: int, file: int, swap_free: int) -> None:
+    """Take the host's memory from a sample, all in pages: free without the pool, page cache that can be dropped,
+    free swap slots. A policy's own effects stay.
     """
     h = w.host
-    h.base_free = balance[at, 1] - h.resident
-    h.file = balance[at, 2]
-    h.swap_free = balance[at, 3]
+    h.base_free = free - h.resident
+    h.file = file
+    h.swap_free = swap_free

@@ -95,6 +95,9 @@ LEVEL = np.dtype(
 KEPT = np.dtype([("prev", "i4"), ("next", "i4"), ("size", "u2"), ("level", "u1")], align=True)
 """A page in a backing store. Lists of their own: a policy may remember on one of its lists a page that is here."""
 
+NEAR = np.dtype([("prev", "i4"), ("next", "i4"), ("stamp", "i4"), ("list", "u1"), ("bits", "u1")], align=True)
+"""A page of a resident set in front of the pool; the last two records head its lists."""
+
 RUN = np.dtype([("asked", "i8"), ("began", "i8"), ("ended", "i8"), ("pages", "i8")], align=True)
 """A run of the recorded kernel's writeback worker: ns since the trace began; pages written, -1 where not known."""
 
@@ -125,6 +128,7 @@ HOST = np.dtype(
         ("cgroups", "i8"),
         ("accesses", "i8"),  # 1: an access trace, the pool is RAM itself
         ("trace_pages", "i8"),  # page ids below this come from the trace, the rest from a storm
+        ("next_anonymous", "i8"),  # the page that a storm's reclaim takes next
         ("next_load", "i8"),  # for policies that need the future: event number of this page's next load
         ("flags", "i8"),  # Flag bits of the current event
         # pages that were read and not written: replay/inputs/unwritten.py
@@ -138,6 +142,9 @@ HOST = np.dtype(
         ("disk_latency_ns", "i8"),
         ("disk_queue_ns", "i8"),  # the longest a read waits behind writes: a full device queue
         ("disk_unit", "i8"),  # bytes: compressed copies take a multiple of it
+        # what a load costs, ns
+        ("fault_ns", "i8"),
+        ("decompress_ns", "i8"),
         # counters
         ("accepted", "i8"),
         ("rejected", "i8"),

@@ -23,7 +23,7 @@ from numba.extending import (
 from ..compiled import njit
 from .layout import Layout, RegisterView
 from .named import ROWS, WORLD, WorldType
-from .records import HOST, KEPT, LEVEL, PAGE, RUN, SIZE_CLASS, ZSPAGE
+from .records import HOST, KEPT, LEVEL, NEAR, PAGE, RUN, SIZE_CLASS, ZSPAGE
 
 _PAGES_ADDRESS, _PAGE_BYTES = 2 * ROWS.index("pages"), PAGE.itemsize
 _FRAMES_ADDRESS = 2 * ROWS.index("frames")
@@ -42,6 +42,10 @@ FIELDS: dict[str, np.dtype[Any] | None] = {
     "levels": LEVEL,
     "kept": KEPT,
     "runs": RUN,
+    "latencies": np.dtype(np.int64),
+    "near": NEAR,
+    "counts": np.dtype(np.int64),
+    "clens": np.dtype(np.uint16),
 }
 """The arrays of a World, and what they hold."""
 
@@ -73,6 +77,14 @@ class World:
     """Records of KEPT, a page, then a list head a level; empty where there is only a disk."""
     runs: npt.NDArray[Any]
     """Records of RUN in their order; empty where the policy's worker keeps times of its own."""
+    latencies: npt.NDArray[np.int64]
+    """int64 (LATENCY_BUCKETS,): loads that had to wait for something, by their latency."""
+    near: npt.NDArray[Any]
+    """Records of NEAR: the resident set of a closed loop, else empty."""
+    counts: npt.NDArray[np.int64]
+    """Its counters and registers."""
+    clens: npt.NDArray[np.uint16]
+    """Its pages' compressed lengths."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], layout: Layout) -> None:
         """arrays: the attributes by name, the numbers and the registers as ``layout`` makes them."""

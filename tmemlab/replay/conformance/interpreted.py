@@ -280,9 +280,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "asked": sorted(asked), "missing": coverage.missing()}
 
 
-def _rows(
-    text: str, policy: Policy, events: int, coverage: Coverage, asked: set[str]
-) -> list[dict[str, Any]]:
+def _rows(text: str, policy: Policy, events: int, coverage: Coverage, asked: set[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for accesses in (False, True)[: 1 + policy.takes_accesses]:
         for case in cases(accesses, events):

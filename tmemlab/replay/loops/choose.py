@@ -10,14 +10,12 @@ from ...datasets.trace.read import Trace
 from ...policies.interface import Policy
 from ...units import PAGE_SIZE
 from ...world.host import Host
-from ...world.latency import LATENCY_BUCKETS
 from ..inputs.columns import Columns, neighbours
 from . import closed as closed_loop
 from . import resident
 from .open import run, run_accesses
-from .resident import COUNTERS, make_near
 from .state import State
-from .tapes import AccessTape, ExtendedTape, ResidentSet, SwapTape, TouchTape
+from .tapes import AccessTape, ExtendedTape, SwapTape, TouchTape
 
 
 @dataclass(frozen=True)
@@ -56,17 +54,17 @@ class Run:
     state: State
     future: npt.NDArray[np.int64]
     keep_found: bool
-    costs: npt.NDArray[np.int64] = field(init=False)
-    histogram: npt.NDArray[np.int64] = field(init=False)
-    """Latencies of loads."""
     series: npt.NDArray[np.int64] = field(init=False)
     found: npt.NDArray[np.uint8] = field(init=False)
     hooks: list[Any] = field(init=False)
 
+    @property
+    def histogram(self) -> npt.NDArray[np.int64]:
+        """Latencies of loads."""
+        return self.state.latencies
+
     def __post_init__(self) -> None:
         self.hooks = [hook.native for hook in self.policy.hooks()]
-        self.costs = np.array([self.host.costs.fault, self.host.costs.decompress], np.int64)
-        self.histogram = np.zeros(LATENCY_BUCKETS, np.int64)
         self.series = np.full((len(self.host.balance), 4), -1, np.int64)
         self.found = np.empty(self.columns.events if self.keep_found else 0, np.uint8)
 
@@ -100,8 +98,7 @@ class OpenLoop:
             run(
                 r.state.world,
                 SwapTape(
-                    c.t, c.op, c.page, c.flags, c.clen, r.future, r.host.balance, r.costs, r.histogram, r.series,
-                    r.found,
+                    c.t, c.op, c.page, c.flags, c.clen, r.future, r.host.balance, r.series, r.found,
                 ),
                 at, until, *r.hooks,
             )
@@ -131,11 +128,9 @@ class _ResidentLoop:
 
     def __init__(self, run: Run, closed: Closed) -> None:
         self._run, self._closed = run, closed
-        self._near = make_near(run.columns.pages)
-        self._counts = np.zeros(COUNTERS, np.int64)
+        self._counts = run.state.counts
         self._counts[resident.LAST_FAULT] = -1
         self._counts[resident.BUDGET] = closed.budget
-        self._latest = np.zeros(run.columns.pages, np.uint16)
 
     def anonymous(self) -> int | None:
         """All that is resident."""
@@ -166,8 +161,7 @@ class TouchLoop(_ResidentLoop):
         none = np.zeros(0, np.int32)
         left, right = (self._closed.left, self._closed.right) if ahead else (none, none)
         tape = TouchTape(c.t, c.page, left, right, r.found)
-        resident = ResidentSet(self._near, self._counts, self._closed.lengths, r.costs, r.histogram)
-        return int(closed_loop.run_touches(r.state.world, tape, resident, (at, until), *r.hooks))
+        return int(closed_loop.run_touches(r.state.world, tape, (at, until), *r.hooks))
 
 
 class ExtendedLoop(_ResidentLoop):
@@ -178,8 +172,7 @@ class ExtendedLoop(_ResidentLoop):
         r, c = self._run, self._run.columns
         free = self._closed.recorded_free
         tape = ExtendedTape(c.t, c.op, c.page, c.flags, c.clen, r.host.balance, free, r.series, r.found)
-        resident = ResidentSet(self._near, self._counts, self._latest, r.costs, r.histogram)
-        return int(closed_loop.run_extended(r.state.world, tape, resident, (at, until), *r.hooks))
+        return int(closed_loop.run_extended(r.state.world, tape, (at, until), *r.hooks))
 
 
 def make_loop(run: Run, closed: Closed | None) -> Loop:

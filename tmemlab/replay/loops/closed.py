@@ -14,7 +14,7 @@ from ...compiled import njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
 from ...world.mechanics import free_pages, leave_pool
-from ...world.reclaim import follow_samples, forget, relieve, swap_in, swap_out
+from ...world.reclaim import follow_sample, forget, relieve, swap_in, swap_out
 from ...world.view import prefetch_page
 from .open import advance
 from .resident import (
@@ -41,7 +41,7 @@ from .resident import (
     make_room,
     remove,
 )
-from .tapes import EXTENDED_TAPE, RESIDENT_SET, TOUCH_TAPE
+from .tapes import EXTENDED_TAPE, TOUCH_TAPE
 
 _STORE, _LOAD = int(Op.STORE), int(Op.LOAD)
 _COPY_STAYS = int(Flag.COPY_STAYS)
@@ -53,13 +53,15 @@ MOST_AHEAD = 8
 
 
 @njit(cache=True)
-def _window(counts: Any, page: int, left: Any, right: Any) -> int:
-    """Pages that readahead looks at around a fault [Linux 7.1 mm/swap_state.c:__swapin_nr_pages]."""
+def _window(w: Any, adjacent: bool) -> int:
+    """Pages that readahead looks at around a fault [Linux 7.1 mm/swap_state.c:__swapin_nr_pages].
+
+    adjacent: the fault is beside the last one.
+    """
+    counts = w.counts
     hits = counts[RECENT_AHEAD_HITS]
-    before = counts[LAST_FAULT]
     pages = hits + 2
     if hits == 0:
-        adjacent = before >= 0 and (left[page] == before or right[page] == before)
         pages = 2 if adjacent else 1
     else:
         rounded = 4
@@ -73,24 +75,22 @@ def _window(counts: Any, page: int, left: Any, right: Any) -> int:
 
 
 @njit(cache=True)
-def _fault(w: Any, resident: Any, page: int, store: Any, load: Any, pressure: Any) -> int:
+def _fault(w: Any, page: int, store: Any, load: Any, pressure: Any) -> int:
     """Bring one page in; where it was found. Its copy, if the policy keeps it, is stale from now on."""
     h = w.host
-    near, counts, lengths, costs, histogram = resident
     if free_pages(w) < h.watermark_low:
-        make_room(w, near, counts, lengths, h.watermark_high, store, pressure)
-    where = swap_in(w, page, 0, load, costs, histogram)
+        make_room(w, h.watermark_high, store, pressure)
+    where = swap_in(w, page, 0, load)
     if w.pages[page].place == ABSENT:
         h.swap_free += 1
     h.base_free -= 1
-    arrive(near, counts, page)
+    arrive(w, page)
     return where
 
 
 TOUCH_SIGNATURE = types.int64(
     WORLD,
     TOUCH_TAPE,
-    RESIDENT_SET,
     types.UniTuple(types.int64, 2),  # from event, until time (ns), exclusive
     HOOK_TYPE,
     HOOK_TYPE,
@@ -100,12 +100,10 @@ TOUCH_SIGNATURE = types.int64(
 
 
 @njit(TOUCH_SIGNATURE, cache=True, nogil=True)
-def run_touches(
-    w: Any, tape: Any, resident: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any
-) -> int:
+def run_touches(w: Any, tape: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """Replay accesses of ``span``, from event number to time; the number of the first one left."""
     t, page, left, right, found = tape
-    near, counts, clen = resident.near, resident.counts, resident.lengths
+    near, counts = w.near, w.counts
     start, until = span
     h = w.host
     events = page.shape[0]
@@ -133,17 +131,18 @@ def run_touches(
         elif w.pages[p].place == ABSENT and not near[p].bits & GONE:
             counts[MINOR] += 1  # touched for the first time: a page of zero bytes
             if free_pages(w) < h.watermark_low:
-                make_room(w, near, counts, clen, h.watermark_high, store, pressure)
+                make_room(w, h.watermark_high, store, pressure)
             h.base_free -= 1
-            arrive(near, counts, p)
+            arrive(w, p)
             near[p].bits |= TOUCHED
         else:
             counts[MAJOR] += 1
-            where = _fault(w, resident, p, store, load, pressure)
+            where = _fault(w, p, store, load, pressure)
             near[p].bits |= TOUCHED
             if reads_ahead:
-                onward = counts[LAST_FAULT] >= 0 and left[p] == counts[LAST_FAULT]
-                window = _window(counts, p, left, right)
+                before = counts[LAST_FAULT]
+                onward = before >= 0 and left[p] == before
+                window = _window(w, onward or (before >= 0 and right[p] == before))
                 forward, backward = p, p
                 for step in range(window - 1):
                     if onward or step % 2 == 0:
@@ -153,7 +152,7 @@ def run_touches(
                         backward = left[backward] if backward >= 0 else -1
                         q = backward
                     if q >= 0 and near[q].list == OUT and near[q].bits & GONE:
-                        _fault(w, resident, q, store, load, pressure)
+                        _fault(w, q, store, load, pressure)
                         near[q].bits |= AHEAD
                         counts[AHEAD_READ] += 1
             counts[LAST_FAULT] = p
@@ -166,7 +165,6 @@ def run_touches(
 EXTEND_SIGNATURE = types.int64(
     WORLD,
     EXTENDED_TAPE,
-    RESIDENT_SET,
     types.UniTuple(types.int64, 2),  # from event, until time (ns), exclusive
     HOOK_TYPE,
     HOOK_TYPE,
@@ -176,12 +174,10 @@ EXTEND_SIGNATURE = types.int64(
 
 
 @njit(EXTEND_SIGNATURE, cache=True, nogil=True)
-def run_extended(
-    w: Any, tape: Any, resident: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any
-) -> int:
+def run_extended(w: Any, tape: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """The same for a swap trace: its stores go through what this host has free beyond the recorded one."""
     t, op, page, flags, clen, balance, recorded_free, series, found = tape
-    near, counts, latest, costs, histogram = resident
+    near, counts, latest = w.near, w.counts, w.clens
     start, until = span
     budget = counts[BUDGET]
     h = w.host
@@ -196,7 +192,7 @@ def run_extended(
             break
         advance(w, now)
         while now >= next_sample:
-            follow_samples(w, at, balance)
+            follow_sample(w, balance[at, 1], balance[at, 2], balance[at, 3])
             h.base_free -= counts[0]  # what stays in RAM here and did not there
             series[at, 0] = free_pages(w)
             series[at, 1] = h.file
@@ -217,7 +213,7 @@ def run_extended(
                 forget(w, p, place)
             latest[p] = clen[i]
             if near[p].list == OUT:
-                insert(near, counts, p, INACTIVE)
+                insert(w, p, INACTIVE)
                 h.base_free -= 1
             where = _W_REJECTED
         elif near[p].list != OUT:
@@ -227,10 +223,10 @@ def run_extended(
             else:
                 h.invalidates += 1
             if kind != _LOAD or not flags[i] & _COPY_STAYS:
-                remove(near, counts, p)
+                remove(w, p)
                 h.base_free += 1
         elif kind == _LOAD:
-            where = swap_in(w, p, flags[i], load, costs, histogram)
+            where = swap_in(w, p, flags[i], load)
         else:
             place = w.pages[p].place
             if place == POOL:
@@ -243,10 +239,10 @@ def run_extended(
         # memory cgroup what is over is what its limit grew by.
         floor = max(recorded_free[max(at - 1, 0)], h.watermark_high)
         while counts[COUNT_INACTIVE] > budget if budget >= 0 else h.base_free - h.pool_pages < floor:
-            victim = last(near, INACTIVE)
+            victim = last(w, INACTIVE)
             if victim < 0:
                 break
-            remove(near, counts, victim)
+            remove(w, victim)
             h.base_free += 1
             place = swap_out(w, victim, latest[victim], store)
             counts[EVICTED] += 1
@@ -254,7 +250,7 @@ def run_extended(
                 where = place
         if free_pages(w) < h.watermark_low:
             relieve(w, pressure)
-            if free_pages(w) < h.watermark_min and last(near, INACTIVE) < 0:
+            if free_pages(w) < h.watermark_min and last(w, INACTIVE) < 0:
                 counts[STARVED] += 1
         if wants_found:
             found[i] = where

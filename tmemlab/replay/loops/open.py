@@ -12,7 +12,7 @@ from ...compiled import njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, ACCEPT, DISK, HOOK_TYPE, NEVER, POOL, REMOTE, WORLD
 from ...world.mechanics import enter_pool, free_pages, has_more_than, leave_pool
-from ...world.reclaim import W_REMOTE, follow_samples, forget, leave_again, relieve, swap_in, swap_out
+from ...world.reclaim import W_REMOTE, follow_sample, forget, leave_again, relieve, swap_in, swap_out
 from ...world.view import prefetch_frame, prefetch_page, prefetch_zspage
 from ..inputs.unwritten import DROPPED, RETRIED, UNWRITTEN
 from .tapes import ACCESS_TAPE, SWAP_TAPE
@@ -49,7 +49,7 @@ def advance(w: Any, now: int) -> None:
 @njit(RUN_SIGNATURE, cache=True, nogil=True)
 def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """Replay events ``start`` onward that happened before ``until``; the number of the first one left."""
-    t, op, page, flags, clen, next_load, balance, costs, histogram, series, found = tape
+    t, op, page, flags, clen, next_load, balance, series, found = tape
     h = w.host
     events = t.shape[0]
     samples = balance.shape[0]
@@ -75,7 +75,7 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
             break
         advance(w, now)
         while now >= next_sample:
-            follow_samples(w, at, balance)
+            follow_sample(w, balance[at, 1], balance[at, 2], balance[at, 3])
             free = free_pages(w)
             if free < h.watermark_low:
                 relieve(w, pressure)
@@ -110,7 +110,7 @@ def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: 
                 if not has_more_than(w, h.watermark_low):
                     relieve(w, pressure)
         elif kind == _LOAD:
-            where = swap_in(w, p, flags[i], load, costs, histogram)
+            where = swap_in(w, p, flags[i], load)
             if h.spares and flags[i] & (_COPY_STAYS | DROPPED) == _COPY_STAYS:  # read again before it is due
                 leave_again(w, p, clen[i], store, pressure)
         else:

@@ -17,13 +17,11 @@ from ...compiled import njit
 from ...policies.interface import ABSENT, STAYED
 from ...world.mechanics import free_pages
 from ...world.reclaim import swap_out
+from ...world.records import NEAR
 
 OUT, INACTIVE, ACTIVE = range(3)
 TOUCHED, REFERENCED, AHEAD, GONE = 1, 2, 4, 8
 """Bits of a page: its accessed bit; reclaim has seen that once; readahead brought it; it left at ``stamp``."""
-
-NEAR = np.dtype([("prev", "i4"), ("next", "i4"), ("stamp", "i4"), ("list", "u1"), ("bits", "u1")], align=True)
-"""A page of the resident set; the last two records head the lists."""
 
 (
     COUNT_INACTIVE, COUNT_ACTIVE, AGE, ACTIVATED, REFAULTS, MINOR, MAJOR, HITS, AHEAD_READ, AHEAD_HITS,
@@ -45,8 +43,9 @@ def make_near(pages: int) -> npt.NDArray[np.void]:
 
 
 @njit(cache=True)
-def insert(near: Any, counts: Any, page: int, which: int) -> None:
+def insert(w: Any, page: int, which: int) -> None:
     """Make ``page`` the newest of a list."""
+    near, counts = w.near, w.counts
     head = near.shape[0] - 3 + which
     first = near[head].next
     near[page].next = first
@@ -58,8 +57,9 @@ def insert(near: Any, counts: Any, page: int, which: int) -> None:
 
 
 @njit(cache=True)
-def remove(near: Any, counts: Any, page: int) -> None:
+def remove(w: Any, page: int) -> None:
     """Take ``page`` off its list."""
+    near, counts = w.near, w.counts
     before, after = near[page].prev, near[page].next
     near[before].next = after
     near[after].prev = before
@@ -68,16 +68,18 @@ def remove(near: Any, counts: Any, page: int) -> None:
 
 
 @njit(cache=True)
-def last(near: Any, which: int) -> int:
+def last(w: Any, which: int) -> int:
     """The oldest page of a list, or -1."""
+    near = w.near
     head = near.shape[0] - 3 + which
     page = near[head].prev
     return -1 if page == head else page
 
 
 @njit(cache=True)
-def arrive(near: Any, counts: Any, page: int) -> None:
+def arrive(w: Any, page: int) -> None:
     """A page becomes resident: on the inactive list, or the active one if it left a short while ago."""
+    near, counts = w.near, w.counts
     which = INACTIVE
     if near[page].bits & GONE:
         counts[REFAULTS] += 1
@@ -86,35 +88,37 @@ def arrive(near: Any, counts: Any, page: int) -> None:
             counts[AGE] += 1
             counts[ACTIVATED] += 1
     near[page].bits = 0
-    insert(near, counts, page, which)
+    insert(w, page, which)
 
 
 @njit(cache=True)
-def _balance_lists(near: Any, counts: Any) -> None:
+def _balance_lists(w: Any) -> None:
     """Deactivate a batch while the inactive list is low: ratio isqrt(10 x GiB), 1 below a GiB."""
+    near, counts = w.near, w.counts
     total = counts[COUNT_INACTIVE] + counts[COUNT_ACTIVE]
     ratio = max(int(np.sqrt(10 * (total >> 18))), 1)
     for _ in range(BATCH):
         if counts[COUNT_INACTIVE] * ratio >= counts[COUNT_ACTIVE]:
             return
-        page = last(near, ACTIVE)
+        page = last(w, ACTIVE)
         near[page].bits &= ~TOUCHED
-        remove(near, counts, page)
-        insert(near, counts, page, INACTIVE)
+        remove(w, page)
+        insert(w, page, INACTIVE)
 
 
 @njit(cache=True)
-def next_victim(near: Any, counts: Any) -> int:
+def next_victim(w: Any) -> int:
     """The page that reclaim takes next, off its list; -1 if none is resident."""
+    near, counts = w.near, w.counts
     for _ in range(2 * near.shape[0]):
-        _balance_lists(near, counts)
-        page = last(near, INACTIVE)
+        _balance_lists(w)
+        page = last(w, INACTIVE)
         if page < 0:
-            page = last(near, ACTIVE)
+            page = last(w, ACTIVE)
             if page < 0:
                 return -1
         bits = near[page].bits
-        remove(near, counts, page)
+        remove(w, page)
         if not bits & TOUCHED:
             return page
         near[page].bits = (bits & ~TOUCHED) | REFERENCED
@@ -122,29 +126,29 @@ def next_victim(near: Any, counts: Any) -> int:
             counts[AGE] += 1
             counts[ACTIVATED] += 1
             near[page].bits &= ~REFERENCED
-            insert(near, counts, page, ACTIVE)
+            insert(w, page, ACTIVE)
         else:
-            insert(near, counts, page, INACTIVE)
+            insert(w, page, INACTIVE)
     return -1
 
 
 @njit(cache=True)
-def evict(w: Any, near: Any, counts: Any, clen: Any, store: Any) -> bool:
+def evict(w: Any, store: Any) -> bool:
     """Swap one page out; False if there is none, no slot for it, or nobody takes it."""
-    h = w.host
+    h, near, counts = w.host, w.near, w.counts
     if h.swap_free <= 0:
         counts[NO_SLOT] += 1
         return False
-    page = next_victim(near, counts)
+    page = next_victim(w)
     if page < 0:
         return False
     had_slot = w.pages[page].place != ABSENT
-    swap_out(w, page, clen[page], store)
+    swap_out(w, page, w.clens[page], store)
     if w.pages[page].place == STAYED:  # refused: it is where it was
         w.pages[page].place = ABSENT
         h.resident -= 1
         h.base_free += 1
-        insert(near, counts, page, ACTIVE)
+        insert(w, page, ACTIVE)
         return False
     h.base_free += 1
     h.swap_free -= not had_slot
@@ -156,18 +160,18 @@ def evict(w: Any, near: Any, counts: Any, clen: Any, store: Any) -> bool:
 
 
 @njit(cache=True)
-def make_room(w: Any, near: Any, counts: Any, clen: Any, keep: int, store: Any, pressure: Any) -> None:
+def make_room(w: Any, keep: int, store: Any, pressure: Any) -> None:
     """Reclaim until ``keep`` pages are free or being written; ask the policy for what is still missing.
 
     Pages in the disk's queue hold their memory until they are written: whoever needs one below the min
     watermark waits for the device. When nothing can be reclaimed the page that was wanted found no memory.
     """
-    h = w.host
+    h, counts = w.host, w.counts
     failures = 0
     while h.base_free - h.pool_pages < keep and failures < 16:
         before = h.base_free - h.pool_pages
         for _ in range(BATCH):
-            if h.base_free - h.pool_pages >= keep or not evict(w, near, counts, clen, store):
+            if h.base_free - h.pool_pages >= keep or not evict(w, store):
                 break
         failures = failures + 1 if h.base_free - h.pool_pages <= before else 0
     free = free_pages(w)

@@ -21,11 +21,13 @@ from ...policies.interface import (
 from ...world.allocators.tables import tables
 from ...world.allocators.zspages import GROUPS, make_heads
 from ...world.host import Host
-from ...world.reclaim import follow_samples, swap_out
+from ...world.latency import LATENCY_BUCKETS
+from ...world.reclaim import follow_sample, swap_out
 from ...world.records import KEPT, LEVEL, RUN
 from ...world.stack import Stack
 from ...world.stores import make_lists, send_down
 from ..inputs.columns import Columns
+from .resident import COUNTERS, make_near
 
 
 @njit(cache=True, nogil=True)
@@ -51,7 +53,9 @@ class State:
         storm_pages: int,
         stack: Stack | None = None,
         runs: npt.NDArray[Any] | None = None,
+        resident: npt.NDArray[np.uint16] | None = None,
     ) -> None:
+        """resident: compressed lengths of the trace's pages, where a resident set stands in front of the pool."""
         total = columns.pages + storm_pages + LISTS
         self.host = np.zeros(1, HOST)
         self.pages = np.zeros(total, PAGE)
@@ -65,11 +69,16 @@ class State:
         self.levels = stack.table() if stack else np.zeros(0, LEVEL)
         self.kept = np.zeros(total + len(self.levels) if stack else 0, KEPT)
         self.runs = np.zeros(0, RUN) if runs is None else runs
+        self.latencies = np.zeros(LATENCY_BUCKETS, np.int64)
+        self.near = make_near(columns.pages if resident is not None else 0)
+        self.counts = np.zeros(COUNTERS, np.int64)
+        self.clens = np.zeros(0, np.uint16) if resident is None else resident.copy()
         arrays = {
             "host": self.host, "pages": self.pages, "classes": self.classes, "class_of": self.class_of,
             "p": layout.numbers_array(policy.numbers(host.ram)), "own": self.own, "lengths": self.lengths,
             "frames": self.frames, "zspages": self.zspages, "levels": self.levels, "kept": self.kept,
-            "runs": self.runs,
+            "runs": self.runs, "latencies": self.latencies, "near": self.near, "counts": self.counts,
+            "clens": self.clens,
         }  # fmt: skip
         self.world = World(arrays, layout)
         h = self.world.host
@@ -86,13 +95,14 @@ class State:
         stack: Stack | None = None,
         cache: bool = False,
         runs: npt.NDArray[Any] | None = None,
+        resident: npt.NDArray[np.uint16] | None = None,
     ) -> "State":
         """What the trace found: pages already on disk or in the pool when it began.
 
         cache: the pool is RAM itself, a plain cache for an access trace. runs: records of RUN for a policy that
-        follows them.
+        follows them. resident: as above.
         """
-        state = cls(columns, host, policy, storm_pages, stack, runs)
+        state = cls(columns, host, policy, storm_pages, stack, runs, resident)
         h, pages = state.world.host, state.pages
         heads = np.arange(len(pages) - LISTS, len(pages))
         pages["prev"][heads] = pages["next"][heads] = heads
@@ -112,8 +122,9 @@ class State:
         h.disk_latency_ns = below.latency_ns
         h.disk_queue_ns = below.queue_depth * below.page_ns
         h.disk_unit = host.disk_unit
+        h.fault_ns, h.decompress_ns = host.costs.fault, host.costs.decompress
         make_lists(state.world)
-        follow_samples(state.world, 0, host.balance)
+        follow_sample(state.world, *host.balance[0, 1:].tolist())
         first = columns.first_seen_in
         outside = np.flatnonzero(first == Where.DISK)
         if stack:
@@ -135,15 +146,10 @@ class State:
         return state
 
     def copy_from(self, other: "State") -> None:
-        """Take over everything that changes."""
-        self.host[:] = other.host
-        self.pages[:] = other.pages
-        self.classes[:] = other.classes
-        self.own[:] = other.own
-        self.lengths[:] = other.lengths
-        self.frames[:] = other.frames
-        self.levels[:] = other.levels
-        self.kept[:] = other.kept
+        """Take over everything that a storm changes, as bytes: NumPy copies records field by field."""
+        for name in ("host", "pages", "classes", "own", "lengths", "frames", "levels", "kept"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            mine.view(np.uint8)[:] = theirs.view(np.uint8)
         used, heads = int(other.host["fresh_zspage"][0]), len(self.classes) * GROUPS
-        self.zspages[:used] = other.zspages[:used]
-        self.zspages[-heads:] = other.zspages[-heads:]
+        for part in (slice(0, used), slice(len(self.zspages) - heads, None)):
+            self.zspages[part].view(np.uint8)[:] = other.zspages[part].view(np.uint8)

@@ -6,9 +6,7 @@ references in a function called once an event.
 
 from typing import Any, NamedTuple
 
-from numba import from_dtype, types
-
-from .resident import NEAR
+from numba import types
 
 _I64, _I32, _U32 = types.int64[::1], types.int32[::1], types.uint32[::1]
 _U16, _U8, _ROWS = types.uint16[::1], types.uint8[::1], types.int64[:, ::1]
@@ -24,8 +22,6 @@ class SwapTape(NamedTuple):
     clen: Any  # uint16, every event filled
     next_load: Any  # int64: event number of the page's next load; empty unless the policy wants it
     balance: Any  # int64 (samples, 4)
-    costs: Any  # int64 (2,): fault and decompress, ns
-    histogram: Any  # int64, out: latencies of loads
     series: Any  # int64 (samples, 4), out: free pages, page cache, pool pages, stored pages
     found: Any  # uint8, out: where each event's page went or was found; empty if not wanted
 
@@ -37,16 +33,6 @@ class AccessTape(NamedTuple):
     page: Any  # uint32
     next_load: Any  # int64: event number of the page's next access; empty unless the policy wants it
     found: Any  # uint8, out: Where code of each access; empty if not wanted
-
-
-class ResidentSet(NamedTuple):
-    """A resident set and what a fault into it costs."""
-
-    near: Any  # NEAR, a page, then the heads
-    counts: Any  # int64 (COUNTERS,)
-    lengths: Any  # uint16, a page: its compressed length
-    costs: Any  # int64 (2,)
-    histogram: Any  # int64, out
 
 
 class TouchTape(NamedTuple):
@@ -73,9 +59,8 @@ class ExtendedTape(NamedTuple):
     found: Any  # uint8, out, as in SwapTape
 
 
-SWAP_TAPE = types.NamedTuple((_I64, _U8, _U32, _U8, _U16, _I64, _ROWS, _I64, _I64, _ROWS, _U8), SwapTape)
+SWAP_TAPE = types.NamedTuple((_I64, _U8, _U32, _U8, _U16, _I64, _ROWS, _ROWS, _U8), SwapTape)
 ACCESS_TAPE = types.NamedTuple((_I64, _U32, _I64, _U8), AccessTape)
-RESIDENT_SET = types.NamedTuple((types.Array(from_dtype(NEAR), 1, "C"), _I64, _U16, _I64, _I64), ResidentSet)
 TOUCH_TAPE = types.NamedTuple((_I64, _U32, _I32, _I32, _U8), TouchTape)
 EXTENDED_TAPE = types.NamedTuple((_I64, _U8, _U32, _U8, _U16, _ROWS, _I64, _ROWS, _U8), ExtendedTape)
 """Numba's types of them."""

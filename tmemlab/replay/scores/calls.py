@@ -18,7 +18,7 @@ from ...datasets.trace.schema import Flag, Op, Where
 from ...errors import InvalidInputError
 from ...units import format_duration, format_share, parse_duration
 from ...world.host import Host
-from ...world.latency import LATENCY_BUCKETS, latency_percentile, record_latency
+from ...world.latency import LATENCY_BUCKETS, bucket_of, latency_percentile
 from ..inputs.columns import Columns
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -102,7 +102,7 @@ def _hand_over(pages: Any, count: int, since: Any, waiting: Any, at: int, totals
             delay = at - since[i]
             totals[DELAY_NS] += delay
             totals[LONGEST_NS] = max(totals[LONGEST_NS], delay)
-            record_latency(delays, delay)
+            delays[bucket_of(delay)] += 1
             waiting[pages[i]] = -1
             sent += 1
     totals[CALLS] += sent > 0

@@ -144,7 +144,11 @@ def score(
         in_samples = int(np.minimum(host.anonymous, host.balance[:, 3]).max())
         most = host.ram if closed and columns.kind == "access" else in_samples
     future = next_load if next_load is not None and policy.needs_future else np.zeros(0, np.int64)
-    state = State.at_start(columns, host, policy, most, stack, cache, runs)
+    # An access trace's pages have one length each; a swap trace's, that of the last store that was seen.
+    resident = None
+    if closed:
+        resident = closed.lengths if columns.kind == "access" else np.zeros(columns.pages, np.uint16)
+    state = State.at_start(columns, host, policy, most, stack, cache, runs, resident)
     run = Run(columns, host, policy, state, future, keep_found or calls is not None)
     loop = make_loop(run, closed)
     # An access trace knows no lengths of its own: its closed loop was given them.

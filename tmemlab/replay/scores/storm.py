@@ -14,7 +14,6 @@ compressed pool is not counted as reclaimable unless the policy gives it back.
 
 from typing import Any
 
-import numpy as np
 from numba import types
 
 from ...compiled import njit
@@ -45,6 +44,11 @@ ZERO_NS, FILE_NS, STORE_NS, SWAPPINESS, WANTED, WATCH = range(6)
 swappiness; pages wanted in all; the demand until which stalls count."""
 
 
+NOTHING, FILE, ZEROS, POOLED, WRITTEN = range(5)
+"""What reclaim took: nothing; a page of page cache; an anonymous page of zero bytes, into the pool, or on its way
+to a device (or nowhere, where the write failed)."""
+
+
 STORM_SIGNATURE = types.void(
     WORLD,
     types.int64,  # anonymous pages that can be swapped out
@@ -58,39 +62,35 @@ STORM_SIGNATURE = types.void(
 
 
 @njit(cache=True)
-def _reclaim_one(w: Any, state: Any, clens: Any, params: Any, store: Any) -> int:
-    """Take one page from the LRU lists; its cost in ns, or -1 when there is none.
+def _reclaim_one(w: Any, left: int, credit: int, clen: int, swappiness: int, store: Any) -> Any:
+    """Take one page from the LRU lists: what it was, as TAKEN has it, and the credit of page cache afterwards.
 
-    state: int64 [anonymous pages left, next of them, file share credit, pages swapped, pages reclaimed]. Reclaimed
-    is a page that left while it was looked at, into the pool as well; one on its way to a device is not yet.
+    left: anonymous pages, of which the next compresses to ``clen`` and is the page behind those of the trace and
+    those that went before it. Called once a page: an array among the arguments would be counted, atomically, each
+    time.
     """
     h = w.host
-    anonymous = state[0] if h.swap_free > 0 else 0
+    anonymous = left if h.swap_free > 0 else 0
     if anonymous == 0 and h.file == 0:
-        return -1
+        return NOTHING, credit
     take_file = anonymous == 0
     if anonymous > 0 and h.file > 0:
         # Scanned in the ratio 200 - swappiness : swappiness [mm/vmscan.c:calculate_pressure_balance].
-        state[2] += 200 - params[SWAPPINESS]
-        if state[2] >= 200:
-            state[2] -= 200
+        credit += 200 - swappiness
+        if credit >= 200:
+            credit -= 200
             take_file = True
     if take_file:
         h.file -= 1
         h.base_free += 1
-        state[4] += 1
-        return int(params[FILE_NS])
-    page = state[1]
-    state[1] += 1
-    state[0] -= 1
+        return FILE, credit
     h.swap_free -= 1
-    where = swap_out(w, page, clens[page - h.trace_pages], store)
-    state[3] += 1
-    h.base_free += 1  # refused pages were charged by swap_out and so stay where they are
-    state[4] += where in (_W_ZERO, _W_POOL)
+    where = swap_out(w, h.next_anonymous, clen, store)
+    h.next_anonymous += 1
+    h.base_free += 1  # pages whose store failed were charged by swap_out and so stay where they are
     if where == _W_ZERO:
-        return int(params[FILE_NS])
-    return int(params[STORE_NS])
+        return ZEROS, credit
+    return (POOLED if where == _W_POOL else WRITTEN), credit
 
 
 @njit(STORM_SIGNATURE, cache=True, nogil=True)
@@ -107,9 +107,10 @@ def storm(
     """Run one storm on ``w``, which is changed by it; fill ``outcome``."""
     h = w.host
     zero_ns = params[ZERO_NS]
-    state = np.zeros(5, np.int64)
-    state[0] = anonymous
-    state[1] = h.trace_pages
+    file_ns, store_ns, swappiness = params[FILE_NS], params[STORE_NS], params[SWAPPINESS]
+    wanted, watched, lengths = params[WANTED], params[WATCH], clens.shape[0]
+    h.next_anonymous = h.trace_pages
+    swapped = reclaimed = credit = 0  # reclaimed: left while it was looked at, into the pool as well
     given = 0
     stall = 0  # since the storm last got a page
     longest = 0
@@ -117,12 +118,12 @@ def storm(
     kswapd_credit = 0
     failures = 0
     cause = SURVIVED
-    while given < params[WANTED]:
+    while given < wanted:
         if h.now >= h.wake:
             wake(w, 0)
         free = free_pages(w)
         if free > h.watermark_low + BATCH:
-            step = min(free - h.watermark_low, params[WANTED] - given)
+            step = min(free - h.watermark_low, wanted - given)
             if h.wake < h.now + step * zero_ns:  # a worker acts before that
                 step = max(min(step, (h.wake - h.now) // zero_ns + 1), 1)
             given += step
@@ -138,26 +139,32 @@ def storm(
             kswapd_credit += BATCH * zero_ns
             failures = 0
             while kswapd_credit > 0 and free_pages(w) < h.watermark_high:
-                cost = _reclaim_one(w, state, clens, params, store)
-                if cost < 0:
+                clen = clens[swapped] if swapped < lengths else 0
+                took, credit = _reclaim_one(w, anonymous - swapped, credit, clen, swappiness, store)
+                if took == NOTHING:
                     kswapd_credit = 0
                     break
-                kswapd_credit -= cost
+                swapped += took >= ZEROS
+                reclaimed += took != WRITTEN
+                kswapd_credit -= store_ns if took >= POOLED else file_ns
             if free_pages(w) < h.watermark_low:
                 pressure(w, h.watermark_high - free_pages(w))
             continue
         # Direct reclaim: the storm waits while it, and kswapd on another CPU, look for memory.
         began = h.now
-        before, reclaimed = free, state[4]
+        before, reclaimed_before = free, reclaimed
         taken = 0
         while taken < 2 * BATCH:
-            cost = _reclaim_one(w, state, clens, params, store)
-            if cost < 0:
+            clen = clens[swapped] if swapped < lengths else 0
+            took, credit = _reclaim_one(w, anonymous - swapped, credit, clen, swappiness, store)
+            if took == NOTHING:
                 break
+            swapped += took >= ZEROS
+            reclaimed += took != WRITTEN
             taken += 1
-            h.now += cost // 2
+            h.now += (store_ns if took >= POOLED else file_ns) // 2
         # nr_reclaimed counts what left the LRU lists, whether or not the pool took as much for it [vmscan.c].
-        progress = state[4] > reclaimed
+        progress = reclaimed > reclaimed_before
         if pressure(w, h.watermark_high - free_pages(w)) > 0:
             progress = True
         free = free_pages(w)
@@ -169,12 +176,12 @@ def storm(
             h.now = min(h.disk_busy, h.now + wait)
             progress = True
         stalled = h.now - began
-        if given < params[WATCH]:
+        if given < watched:
             stall += stalled
             total_stall += stalled
             longest = max(longest, stall)
         failures = 0 if progress else failures + 1
-        swappable = state[0] if h.swap_free > 0 else 0
+        swappable = anonymous - swapped if h.swap_free > 0 else 0
         under_write = h.base_free - h.pool_pages - free  # still on the LRU lists
         out_of_options = free + h.file + swappable + under_write <= h.watermark_min
         if out_of_options or failures > MAX_RETRIES:
@@ -189,6 +196,6 @@ def storm(
             break
     outcome[DEMAND] = given
     outcome[STALL] = longest
-    outcome[SWAPPED] = state[3]
+    outcome[SWAPPED] = swapped
     outcome[CAUSE] = cause
     outcome[STALL_TOTAL] = total_stall
