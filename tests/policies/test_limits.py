@@ -39,8 +39,8 @@ def test_the_limit_is_the_pages_that_were_asked_for(policy: Policy, ram: int, sh
     assert limit(policy, pages * 4096, ram) == pages
 
 
-@pytest.mark.parametrize("trace", ["redis-zswap", "sqlite-shrinker"])
-@pytest.mark.parametrize("pool", ["256K", "4M", "24M"])
+@pytest.mark.parametrize("trace", ["redis-zswap", "redis-frontswap", "sqlite-shrinker"])
+@pytest.mark.parametrize("pool", ["256K", "4M", "6M", "24M"])
 def test_no_policy_with_the_same_limit_beats_clairvoyance(trace: str, pool: str) -> None:
     rows = compare(resolve(Path(trace)), POLICIES, pool=pool, plan=StormPlan(storms=0)).scores
     rates = {row.name: row.hit_rate or 0.0 for row in rows}
@@ -56,3 +56,10 @@ def test_a_store_that_failed_makes_no_hit() -> None:
     assert row.hit_rate is not None
     assert row.hit_rate < 0.01
     assert row.loads["refused"] + row.hits == sum(row.loads.values())
+
+
+def test_clairvoyance_knows_of_pages_that_were_out_before_the_trace_began(tmp_path: Path) -> None:
+    path = make_trace(tmp_path / "t", [(number, "load", number, 2000) for number in range(50)])
+    kinds = [all_policies()[name]() for name in ("bounds.clairvoyant", "bounds.unbounded")]
+    rows = compare(path, kinds, plan=StormPlan(storms=0)).scores
+    assert [row.hit_rate for row in rows] == [1.0, 1.0]

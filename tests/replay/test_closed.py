@@ -143,10 +143,11 @@ def test_pages_memory_and_slots_are_conserved(
         return
     cols = touches(pages, step_ns=50_000)
     on = host(ram, marks=(3, LOW, HIGH), swap=swap)
-    state = State.at_start(cols, on, policy, 0)
+    around = closed(cols, clen)
+    state = State.at_start(cols, on, policy, 0, resident=around.lengths)
     run = Run(cols, on, policy, state, np.zeros(0, np.int64), keep_found=False)
-    loop = make_loop(run, closed(cols, clen))
-    near, counts = loop._near, loop._counts  # type: ignore[attr-defined]
+    loop = make_loop(run, around)
+    near, counts = state.near, state.counts
     at = 0
     while at < cols.events:
         at = loop.advance(at, int(cols.t[at]) + 1)

@@ -146,3 +146,9 @@ def test_validate_measures_what_the_trace_says(tmp_path: Path) -> None:
     assert result["agreement"] == 0.75
     assert result["confusion"]["disk"] == {"pool": 1, "disk": 0, "zero": 0, "failed": 0}
     assert result["policy"]["name"] == "zswap.v6_18"
+
+
+def test_a_length_that_no_page_has_is_refused_before_compiled_code_sees_it(tmp_path: Path) -> None:
+    path = make_trace(tmp_path / "t", [(0, "store", 0, 9000), (1, "load", 0, None)])
+    with pytest.raises(TraceError, match="compressed length of 9000 bytes"):
+        compare(path, plan=StormPlan(storms=0))

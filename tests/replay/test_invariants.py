@@ -87,8 +87,10 @@ def check(state: State, cols: Columns, ghosts: tuple[int, ...]) -> None:
     inuse = Counter(state.frames[held].tolist())
     used = np.flatnonzero(state.zspages["inuse"])
     objects = dict(zip(used.tolist(), state.zspages["inuse"][used].tolist(), strict=True))
-    assert objects == inuse
-    if h.buddies:
+    assert objects == inuse or h.buddies < 0
+    if h.buddies < 0:
+        assert h.pool_pages == -(-h.pool_bytes // 4096)
+    elif h.buddies:
         check_buddies(state, held, objects)
     else:
         check_zspages(state, held, objects)

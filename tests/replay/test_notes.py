@@ -34,8 +34,8 @@ def test_what_could_not_act_is_said() -> None:
         "zram.writeback", "zram.recompress", "proactive.cold_age", "zram.writeback:mode=huge,writeback_interval=9"
     )
     assert len(said(result, "did not act")) == 3
-    assert said(result, "zram.recompress", "shorter (1 min 29 s)", "(1 h 0 min)")
-    assert said(result, "proactive.cold_age", "after the warm-up (10 min 0 s)")
+    assert said(result, "zram.recompress", "shorter: 1 min 29 s", "after 1 h 0 min")
+    assert said(result, "proactive.cold_age", "after the warm-up comes after 10 min 0 s")
 
 
 def test_failed_stores_are_said_and_have_a_column() -> None:
@@ -47,10 +47,10 @@ def test_failed_stores_are_said_and_have_a_column() -> None:
 
 
 def test_an_option_that_is_no_cheaper_is_said() -> None:
-    assert said(of("vm.pressure", pool="2M"), "vm.pressure", "blocks of 4096 bytes")
-    assert not said(of("vm.pressure", pool="2M", disk_unit="512"), "blocks of 4096 bytes")
-    assert not said(of("vm.pressure:compressed_writeback=off", pool="2M"), "blocks of 4096 bytes")
-    assert said(of("zswap.v6_18", pool="2M", stack="ram,disk@compressed"), "blocks of 4096 bytes")
+    assert said(of("vm.pressure", pool="2M"), "vm.pressure", "fills blocks of 4096 bytes")
+    assert not said(of("vm.pressure", pool="2M", disk_unit="512"), "fills blocks of 4096 bytes")
+    assert not said(of("vm.pressure:compressed_writeback=off", pool="2M"), "fills blocks of 4096 bytes")
+    assert said(of("zswap.v6_18", pool="2M", stack="ram,disk@compressed"), "fills blocks of 4096 bytes")
 
 
 def test_orders_beside_others_are_said_to_replay_what_was_recorded() -> None:

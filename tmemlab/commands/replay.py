@@ -28,8 +28,10 @@ from .numbers import Count, Number, Share, Size
 @click.option("--ram", type=Size(1 << 20), help="RAM of the host to replay on. Default: as recorded.")
 @click.option("--pool", metavar="SIZE|PCT",
               help="Limit of every pool that has one, such as 512M, 20%, or a range, 5%..50%/5.")  # fmt: skip
-@click.option("--storms", type=Count(0, 100_000), default=100, show_default=True,
+@click.option("--storms", type=Count(0, 100_000), default=1000, show_default=True,
               help="Memory storms that measure the OOM risk; 0 skips them.")  # fmt: skip
+@click.option("--exact-storms", is_flag=True,
+              help="Run every storm, also those whose end follows from others that were run.")  # fmt: skip
 @click.option("--storm-fraction", type=Share(), default=0.9, show_default=True,
               help="Share of RAM that a storm mlocks.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
@@ -64,6 +66,7 @@ def command(
     ram: int | None,
     pool: str | None,
     storms: int,
+    exact_storms: bool,
     storm_fraction: float,
     seed: int,
     disk: str,
@@ -130,7 +133,7 @@ def command(
             path, chosen, ram_bytes=ram, pool=pool, disk=disk, disk_unit=disk_unit, stack=stack, loop=loop,
             calls=calls,
             compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
-            plan=StormPlan(storms, storm_fraction, seed), allow_lossy=allow_lossy,
+            plan=StormPlan(storms, storm_fraction, seed, exact_storms), allow_lossy=allow_lossy,
         )  # fmt: skip
     publish(result.as_json(), json_file, lambda: print_comparison(result))
     if out:

@@ -258,9 +258,7 @@ class Policy:
             elif not isinstance(value, int | float) or value != value:
                 raise InvalidInputError(f"{where} is not a number")
             elif (about.low is not None and value < about.low) or (about.high is not None and value > about.high):
-                raise InvalidInputError(
-                    f"{where} is outside {about.low:g} to {about.high:g} {about.unit}".rstrip()
-                )
+                raise InvalidInputError(f"{where} is outside {about.range_text()} {about.unit}".rstrip())
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ def _did_not_act(result: Compared) -> Iterator[str]:
         first, why = policy.acts_from()
         if first > duration:
             yield (
-                f"{row.label} did not act: the trace is shorter ({format_duration(duration / 1e9)}) than "
-                f"{why} ({format_duration(first / 1e9)})"
+                f"{row.label} did not act: {why} comes after "
+                f"{format_duration(first / 1e9)}, and the trace is shorter: {format_duration(duration / 1e9)}"
             )
 
 
@@ -129,7 +129,6 @@ def _no_cheaper(result: Compared) -> Iterator[str]:
     ]
     if writes:
         yield (
-            f"{_listed(writes)}: compressed bytes written as they are still take blocks of 4096 bytes, as in "
-            "Linux, so "
-            "the device is no cheaper for it; --disk-unit 512 or packed shows what another device would save"
+            f"{_listed(writes)}: pages go to disk compressed, but each copy fills blocks of 4096 bytes, as in "
+            "Linux, so this saves no I/O; --disk-unit 512 or packed shows what another device would save"
         )

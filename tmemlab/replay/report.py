@@ -59,14 +59,16 @@ def heading(result: Comparison) -> list[str]:
 def footing(result: Comparison) -> str:
     """What the OOM columns mean, for this run."""
     plan = result.plan
-    if not plan.storms or result.columns.kind == "access":
+    if not any(row.oom.storms for row in result.scores):
         return "no storms were run"
+    run = max(row.oom.simulated for row in result.scores)
+    ran = "all run" if run == plan.storms else f"up to {run} of them run, the others told by these"
     return (
-        f"survives: the largest share of RAM that a program can mlock at full speed with P(OOM) < 1%. P(OOM), its "
-        f"95% interval and the longest stall are those of one that mlocks {plan.fraction:.0%} ({plan.storms} "
-        "storms, "
-        f"seed {plan.seed}). Compare by survives: it moves smoothly, P(OOM) jumps where survives passes "
-        f"{plan.fraction:.0%}"
+        f"survives: the largest share of RAM that a program can mlock at full speed with P(OOM) < 1%. P(OOM), "
+        "with its "
+        f"95% interval, and stall, the longest wait for memory, are for a program that mlocks {plan.fraction:.0%} "
+        f"({plan.storms} storms, {ran}, seed {plan.seed}). Compare policies by survives, which changes gradually; "
+        f"P(OOM) jumps where survives falls below {plan.fraction:.0%}."
     )
 
 

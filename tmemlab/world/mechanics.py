@@ -159,6 +159,9 @@ def enter_pool(w: Any, page: int) -> None:
     h.pool_bytes += clen
     if h.buddies == 0:
         w.frames[page] = allocate(w, zclass)
+    elif h.buddies < 0:
+        h.pool_pages = (h.pool_bytes + 4095) >> 12
+        h.peak_pool_pages = max(h.peak_pool_pages, h.pool_pages)
     else:
         w.frames[page] = join(w, zclass)
 
@@ -177,6 +180,8 @@ def leave_pool(w: Any, page: int) -> None:
     h.pool_bytes -= w.pages[page].clen
     if h.buddies == 0:
         release(w, w.frames[page])
+    elif h.buddies < 0:
+        h.pool_pages = (h.pool_bytes + 4095) >> 12
     else:
         part(w, w.frames[page], w.pages[page].zclass)
 

@@ -122,7 +122,7 @@ HOST = np.dtype(
         ("pool_bytes", "i8"),  # sum of compressed lengths
         ("free_zspage", "i8"),  # first of the chain of free zspages
         ("fresh_zspage", "i8"),  # from here on none was ever used
-        ("buddies", "i8"),  # objects a page holds at most (zbud, z3fold); 0: zsmalloc
+        ("buddies", "i8"),  # objects a page holds at most (zbud, z3fold); 0: zsmalloc; -1: packed without holes
         ("chunks", "i8"),  # chunks of 64 bytes that they share
         ("zeros", "i8"),  # what a page of zero bytes is
         ("cgroups", "i8"),

@@ -10,6 +10,7 @@ from ..interface import (
     KEEP,
     POOL,
     REJECT,
+    Allocator,
     LimitedPool,
     Registers,
     Table,
@@ -103,12 +104,13 @@ def store(w: Any, page: int) -> int:
     """Keep the page if it is loaded sooner than something that is in the pool."""
     own = w.own
     keys, heap = own.keys, own.heap
-    bypass = w.p.bypass == 1
+    bypass, packed = w.p.bypass == 1, w.host.accesses == 0  # RAM itself holds whole pages
     upcoming = min(w.host.next_load, _LAST_EVENT)
     if bypass and upcoming == _LAST_EVENT:
         return REJECT
     size = own.heap_size
-    while w.host.pool_pages >= w.p.limit:
+    room = min(w.p.limit, 1 << 40) << 12
+    while w.host.pool_bytes + w.pages[page].clen > room if packed else w.host.pool_pages >= w.p.limit:
         while size > 0 and not _is_current(w, keys, heap[0]):
             _pop(heap, size)
             size -= 1
@@ -141,8 +143,9 @@ class Clairvoyant(LimitedPool):
 
     At the limit, the page whose next load is furthest away is written back; a page that is loaded later
     than all of those, or never, is not taken at all (``bypass=off`` takes it regardless, as a cache that
-    must hold what is touched does). Optimal in loads served when all pages compress alike; where lengths
-    vary, finding the optimum is NP-hard and this is a very good policy rather than a proven bound.
+    must hold what is touched does). Its pool is packed: compressed bytes lie side by side, without size classes or
+    holes, as no allocator has them. Optimal in loads served when all pages compress alike; where lengths vary,
+    finding the optimum is NP-hard and this is a very good policy rather than a proven bound.
     """
 
     bypass: str = param("on", "may refuse pages that are needed last", choices=("on", "off"))
@@ -155,3 +158,7 @@ class Clairvoyant(LimitedPool):
     takes_accesses = True
     store = store
     load = load
+
+    def allocator(self) -> Allocator:
+        """No holes: a bound on what any allocator makes of the limit."""
+        return Allocator("packed")

@@ -229,6 +229,13 @@ def prepare(trace: Trace) -> Columns:
 def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     """The same from columns that were read, all events of some pages at least; their arrays are changed."""
     op, page, where, flags, clen = (read[name] for name in ("op", "page", "where", "flags", "clen"))
+    longest = int(np.max(clen, initial=0, where=clen != NO_CLEN))
+    if longest > PAGE_SIZE:
+        raise TraceError(
+            f"{trace.path} has a compressed length of {longest} bytes, and a page has {PAGE_SIZE}: it is "
+            "damaged, or "
+            "its lengths are in another unit"
+        )
     pages = int(page.max()) + 1
     first = np.full(pages, int(Where.UNKNOWN), np.uint8)
     group = np.zeros(pages, np.uint16)

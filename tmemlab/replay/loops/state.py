@@ -31,8 +31,11 @@ from .resident import COUNTERS, make_near
 
 
 @njit(cache=True, nogil=True)
-def _preload(w: Any, pages: Any, lengths: Any, store: Any) -> None:
+def _preload(w: Any, pages: Any, lengths: Any, first: Any, store: Any) -> None:
+    """first: the event at which each page of the trace is met, where the policy wants to know; else empty."""
     for i in range(pages.shape[0]):
+        if first.shape[0]:
+            w.host.next_load = first[pages[i]]
         swap_out(w, pages[i], lengths[i], store)
 
 
@@ -125,17 +128,22 @@ class State:
         h.fault_ns, h.decompress_ns = host.costs.fault, host.costs.decompress
         make_lists(state.world)
         follow_sample(state.world, *host.balance[0, 1:].tolist())
-        first = columns.first_seen_in
-        outside = np.flatnonzero(first == Where.DISK)
+        found_in = columns.first_seen_in
+        outside = np.flatnonzero(found_in == Where.DISK)
         if stack:
             _fill_last_store(state.world, outside)
         else:
             pages["place"][outside] = DISK
-        pages["place"][: columns.pages][first == Where.ZERO] = ZERO
-        inside = np.flatnonzero(first == Where.POOL)
+        pages["place"][: columns.pages][found_in == Where.ZERO] = ZERO
+        inside = np.flatnonzero(found_in == Where.POOL)
         if len(inside) and columns.kind == "swap":
             lengths = columns.lengths[np.arange(len(inside)) * len(columns.lengths) // len(inside)]
-            _preload(state.world, inside, lengths, policy.hooks()[0].native)
+            first = np.zeros(0, np.int64)
+            if policy.needs_future:  # such a page is loaded before anything else becomes of it
+                first = np.zeros(columns.pages, np.int64)
+                first[columns.page[::-1]] = np.arange(columns.events - 1, -1, -1)
+            _preload(state.world, inside, lengths, first, policy.hooks()[0].native)
+            h.next_load = NEVER
         for counter in (
             "accepted", "rejected", "refused", "compressed", "decompressed", "disk_written", "disk_read",
             "limit_hits", "disk_busy", "writeback_pages", "writeback_bytes",

@@ -28,6 +28,8 @@ class OomRisk:
 
     fraction: float
     storms: int
+    simulated: int
+    """Storms that were run; the outcome of the others follows from these (verdicts.py)."""
     p: float | None
     ci95: tuple[float, float] | None
     max_survivable: float | None
@@ -43,11 +45,13 @@ class OomRisk:
     """(fraction, P(OOM)) in steps of 5 %."""
 
 
-def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> OomRisk:
+def assess(
+    outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float, simulated: int | None = None
+) -> OomRisk:
     """Statistics over outcomes (storms, 5) as :func:`.storm.storm` leaves them."""
     storms = len(outcomes)
     if storms == 0:
-        return OomRisk(fraction, 0, None, None, None, None, None, None, {}, [])
+        return OomRisk(fraction, 0, 0, None, None, None, None, None, None, {}, [])
     demand = np.sort(outcomes[:, DEMAND])
     killed = outcomes[:, DEMAND] < int(fraction * ram_pages)
     hits = int(killed.sum())
@@ -60,6 +64,7 @@ def assess(outcomes: npt.NDArray[np.int64], ram_pages: int, fraction: float) -> 
     return OomRisk(
         fraction,
         storms,
+        storms if simulated is None else simulated,
         hits / storms,
         wilson(hits, storms),
         min(float(demand[tolerated] / ram_pages), 1.0),

@@ -14,9 +14,11 @@ from .oom import OomRisk
 class StormPlan:
     """How many storms, how large, and where the dice fall."""
 
-    storms: int = 100
+    storms: int = 1000
     fraction: float = 0.9
     seed: int = 1
+    exact: bool = False
+    """Run every storm, also those whose outcome others tell (verdicts.py)."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """One replay: a trace, a policy, a host and a seed in; one row of scores out. Pure, and safe in threads."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from threading import Event
 from time import perf_counter
@@ -15,13 +16,14 @@ from ...world.host import Host
 from ...world.latency import record_latency
 from ...world.stack import Stack
 from ..inputs.columns import Columns
-from ..loops.choose import Closed, Run, make_loop
+from ..loops.choose import Closed, Loop, Run, make_loop
 from ..loops.state import State
 from .calls import Profile, price_calls
 from .declare import Outcome, document
 from .oom import assess
 from .row import Score, StormPlan
-from .storm import OUTCOMES, storm
+from .storming import Storms, features_of, most_anonymous
+from .verdicts import FEATURES, Verdicts
 
 __all__ = ["Score", "StormPlan", "score", "storm_moments"]
 
@@ -33,50 +35,6 @@ def storm_moments(duration_ns: int, plan: StormPlan) -> npt.NDArray[np.int64]:
     """When the storms begin: uniform over the trace, in time order, the same for every policy."""
     dice = np.random.default_rng(plan.seed)
     return np.sort(dice.integers(0, max(duration_ns, 1), plan.storms))
-
-
-class _Storms:
-    """Storms out of a replay's state, one after the other."""
-
-    def __init__(
-        self,
-        run: Run,
-        moments: npt.NDArray[np.int64],
-        most: int,
-        plan: StormPlan,
-        stack: Stack | None,
-        known: npt.NDArray[np.uint16],
-    ):
-        """known: compressed lengths that the pages swapped by a storm are dealt, any number of them."""
-        host, columns = run.host, run.columns
-        self._run, self._most = run, most
-        self._scratch = State(columns, host, run.policy, most, stack)
-        self._lengths = known[(np.arange(most) * 2654435761 % 2**32) * len(known) >> 32]
-        costs = host.costs
-        self._parameters = np.array(
-            [
-                costs.zero_page, costs.drop_file_page, costs.compress, host.swappiness, host.ram,
-                int(plan.fraction * host.ram),
-            ],
-            np.int64,
-        )  # fmt: skip
-        self.outcomes = np.zeros((len(moments), OUTCOMES), np.int64)
-        self._number = 0
-
-    def strike(self, moment: int, anonymous: int | None) -> None:
-        """One storm at ``moment``; the replay itself does not notice."""
-        run = self._run
-        self._scratch.copy_from(run.state)
-        h = self._scratch.world.host
-        h.now, h.next_load = moment, NEVER
-        if anonymous is None:
-            sample = max(int(np.searchsorted(run.host.balance[:, 0], moment, "right")) - 1, 0)
-            anonymous = int(run.host.anonymous[sample])
-        storm(
-            self._scratch.world, min(anonymous, self._most), self._lengths, self._parameters,
-            self.outcomes[self._number], run.hooks[0], *run.hooks[2:],
-        )  # fmt: skip
-        self._number += 1
 
 
 def _levels(state: State, stack: Stack | None) -> list[dict[str, Any]]:
@@ -139,35 +97,56 @@ def score(
     cache = columns.kind == "access" and closed is None
     duration = int(columns.t[-1])
     moments = storm_moments(duration, plan) if plan.storms and not cache else np.zeros(0, np.int64)
-    most = 0
-    if len(moments):
-        in_samples = int(np.minimum(host.anonymous, host.balance[:, 3]).max())
-        most = host.ram if closed and columns.kind == "access" else in_samples
     future = next_load if next_load is not None and policy.needs_future else np.zeros(0, np.int64)
     # An access trace's pages have one length each; a swap trace's, that of the last store that was seen.
     resident = None
     if closed:
         resident = closed.lengths if columns.kind == "access" else np.zeros(columns.pages, np.uint16)
-    state = State.at_start(columns, host, policy, most, stack, cache, runs, resident)
-    run = Run(columns, host, policy, state, future, keep_found or calls is not None)
-    loop = make_loop(run, closed)
-    # An access trace knows no lengths of its own: its closed loop was given them.
-    known = closed.lengths if closed and columns.kind == "access" else columns.lengths
-    storms = _Storms(run, moments, most, plan, stack, known) if len(moments) else None
-    began, in_storms, at = perf_counter(), 0.0, 0
-    due = [*moments.tolist(), NEVER]
-    for pause in sorted([*due, *np.linspace(0, duration, _PAUSES).astype(np.int64).tolist()]):
-        if cancelled is not None and cancelled.is_set():
-            raise TmemlabError("the replay was cancelled")
-        at = loop.advance(at, pause)
-        if storms is not None and pause == due[0] and pause != NEVER:
-            paused = perf_counter()
-            storms.strike(due.pop(0), loop.anonymous())
-            in_storms += perf_counter() - paused
-    elapsed = perf_counter() - began - in_storms
+    most = most_anonymous(columns, host, closed) if len(moments) else 0
+
+    def begin(keep: bool) -> tuple[Run, Loop]:
+        state = State.at_start(columns, host, policy, most, stack, cache, runs, resident)
+        run = Run(columns, host, policy, state, future, keep)
+        return run, make_loop(run, closed)
+
+    def play(loop: Loop, pauses: npt.NDArray[np.int64], visit: Callable[[int], None]) -> float:
+        """The whole trace, with a visit at each pause; seconds without them."""
+        began, away, at, number = perf_counter(), 0.0, 0, 0
+        for pause in sorted(
+            [*pauses.tolist(), NEVER, *np.linspace(0, duration, _PAUSES).astype(np.int64).tolist()]
+        ):
+            if cancelled is not None and cancelled.is_set():
+                raise TmemlabError("the replay was cancelled")
+            at = loop.advance(at, pause)
+            if number < len(pauses) and pause == pauses[number]:
+                left = perf_counter()
+                visit(number)
+                number += 1
+                away += perf_counter() - left
+        return perf_counter() - began - away
+
+    run, loop = begin(keep_found or calls is not None)
+    features = np.zeros((len(moments), FEATURES))
+
+    def look(number: int) -> None:
+        features[number] = features_of(run, int(moments[number]), loop.anonymous(), most)
+
+    elapsed = play(loop, moments, look)
+    verdicts = Verdicts(features, host.ram, plan.fraction, plan.exact)
+    wanted = verdicts.next()
+    while len(wanted):  # the replay itself ran undisturbed; it is run again for the storms
+        again, over = begin(keep=False)
+        storms = Storms(again, moments[wanted], most, plan, stack, closed)
+
+        def strike(number: int, storms: Storms = storms, over: Loop = over) -> None:
+            storms.strike(number, over.anonymous())
+
+        play(over, moments[wanted], strike)
+        verdicts.learn(wanted, storms.outcomes)
+        wanted = verdicts.next()
+    state = run.state
     _add_constant_latencies(run, cache)
-    outcomes = storms.outcomes if storms else np.zeros((0, OUTCOMES), np.int64)
-    risk = assess(outcomes, host.ram, plan.fraction)
+    risk = assess(verdicts.outcomes(), host.ram, plan.fraction, verdicts.simulated)
     priced = price_calls(columns, host, run.found, calls) if calls else None
     outcome = Outcome(run, duration, elapsed, risk, _levels(state, stack), loop.summary(), priced)
     kept = run.found if keep_found else np.empty(0, np.uint8)

@@ -21,7 +21,7 @@ class Allocator:
     """What holds the compressed objects, as a model of its density."""
 
     kind: str = "zsmalloc"
-    """zsmalloc, zbud, zbud2 (that of zcache2) or z3fold."""
+    """zsmalloc, zbud, zbud2 (that of zcache2), z3fold; or packed, bytes side by side, as no allocator has them."""
     header: int = 0
     """Bytes that the pool stores with each object, besides what the allocator itself adds."""
     chain: int = 8
@@ -73,7 +73,7 @@ def tables(allocator: Allocator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
     """What the engine needs of an allocator.
 
     class_of: uint8 (4097,), size class or chunks of a compressed length, or REFUSED; records of SIZE_CLASS;
-    objects a page at most and chunks a page, both 0 for zsmalloc.
+    objects a page at most (-1 for packed) and chunks a page, both 0 for zsmalloc.
     """
     classes = np.zeros(_HEADS, SIZE_CLASS)
     buddies = chunks = 0
@@ -88,6 +88,9 @@ def tables(allocator: Allocator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
         buddies, chunks = 3, allocator.chunks
         header = PAGE // CHUNK - chunks
         class_of = _buddy_table(chunks, PAGE - (header + 1) * CHUNK, alone=True)
+    elif allocator.kind == "packed":
+        buddies = -1
+        class_of, classes = class_tables(allocator.chain)
     elif allocator.by_use:
         class_of, classes = _by_use_tables(allocator.chain)
     else:

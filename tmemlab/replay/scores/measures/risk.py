@@ -28,7 +28,14 @@ measure(
     lambda o: o.oom.longest_stall_s, column="stall", place=120,
 )  # fmt: skip
 measure("oom.total_stall_s", "s", "The most that a storm waited in all.", lambda o: o.oom.total_stall_s)
-measure("oom.storms", "count", "Storms that were run.", lambda o: o.oom.storms)
+measure("oom.storms", "count", "Storms that were asked for.", lambda o: o.oom.storms)
+measure(
+    "oom.simulated", "count",
+    "Storms that were run; how the others end follows from these, and whatever is near to a number that is "
+    "reported "
+    "is run. Stalls and causes of the others are those of the nearest that was run.",
+    lambda o: o.oom.simulated,
+)  # fmt: skip
 measure(
     "oom.frozen", "share", "Storms that were not killed but stalled for a minute or more.", lambda o: o.oom.frozen
 )

@@ -1,0 +1,78 @@
+"""Storms out of a replay's state, one after the other; and what of the state decides how they end."""
+
+import numpy as np
+import numpy.typing as npt
+
+from ...policies.interface import NEVER
+from ...world.host import Host
+from ...world.stack import Stack
+from ..inputs.columns import Columns
+from ..loops.choose import Closed, Run
+from ..loops.state import State
+from .row import StormPlan
+from .storm import OUTCOMES, storm
+
+
+def most_anonymous(columns: Columns, host: Host, closed: Closed | None) -> int:
+    """Pages that a storm can swap out at most."""
+    if closed and columns.kind == "access":
+        return host.ram
+    return int(np.minimum(host.anonymous, host.balance[:, 3]).max())
+
+
+def anonymous_at(host: Host, moment: int, known: int | None, most: int) -> int:
+    """Anonymous pages at a moment: as the loop knows, or by the last sample."""
+    if known is None:
+        sample = max(int(np.searchsorted(host.balance[:, 0], moment, "right")) - 1, 0)
+        known = int(host.anonymous[sample])
+    return min(known, most)
+
+
+def features_of(run: Run, moment: int, anonymous: int | None, most: int) -> list[float]:
+    """The numbers of the state at ``moment`` that :mod:`.verdicts` goes by."""
+    h = run.state.world.host
+    queued = max(int(h.disk_busy) - moment, 0) / int(h.disk_page_ns)
+    if int(h.levels):
+        queued = sum(max(int(row["busy"]) - moment, 0) / int(row["page_ns"]) for row in run.state.levels)
+    swappable = min(anonymous_at(run.host, moment, anonymous, most), int(h.swap_free))
+    return [int(h.base_free), int(h.file), swappable, int(h.pool_pages), queued, int(h.pool_count)]
+
+
+class Storms:
+    """Storms out of one replay."""
+
+    def __init__(
+        self,
+        run: Run,
+        moments: npt.NDArray[np.int64],
+        most: int,
+        plan: StormPlan,
+        stack: Stack | None,
+        closed: Closed | None,
+    ) -> None:
+        host, columns = run.host, run.columns
+        self._run, self._most, self._moments = run, most, moments
+        self._scratch = State(columns, host, run.policy, most, stack)
+        # An access trace knows no lengths of its own: its closed loop was given them.
+        known = closed.lengths if closed and columns.kind == "access" else columns.lengths
+        self._lengths = known[(np.arange(most) * 2654435761 % 2**32) * len(known) >> 32]
+        costs = host.costs
+        self._parameters = np.array(
+            [
+                costs.zero_page, costs.drop_file_page, costs.compress, host.swappiness, host.ram,
+                int(plan.fraction * host.ram),
+            ],
+            np.int64,
+        )  # fmt: skip
+        self.outcomes = np.zeros((len(moments), OUTCOMES), np.int64)
+
+    def strike(self, number: int, anonymous: int | None) -> None:
+        """Storm ``number``, now; the replay itself does not notice."""
+        run, moment = self._run, int(self._moments[number])
+        self._scratch.copy_from(run.state)
+        h = self._scratch.world.host
+        h.now, h.next_load = moment, NEVER
+        storm(
+            self._scratch.world, anonymous_at(run.host, moment, anonymous, self._most), self._lengths,
+            self._parameters, self.outcomes[number], run.hooks[0], *run.hooks[2:],
+        )  # fmt: skip
