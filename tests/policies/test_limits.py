@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.factory import make_trace
 from tmemlab.datasets.share.bundled import resolve
 from tmemlab.policies.interface import Policy
 from tmemlab.policies.registry import all_policies
