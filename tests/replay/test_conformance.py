@@ -167,7 +167,7 @@ def test_compiled_code_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch:
 
 
 NOT_WHOLLY_REACHED = {
-    "bounds.clairvoyant": {"_drop_stale", "_remember"},
+    "bounds.clairvoyant": {"_drop_stale", "_remember", "store"},
     "order.arc": {"arrive"},
     "proactive.cold_age": {"_percentile"},
     "proactive.senpai": {"wake"},

@@ -15,7 +15,6 @@ from tmemlab.replay.loops.open import run
 from tmemlab.replay.loops.state import State
 from tmemlab.replay.loops.tapes import SwapTape
 from tmemlab.world.host import Host
-from tmemlab.world.latency import LATENCY_BUCKETS
 from tmemlab.world.stack import Stack, parse_stack
 
 from .build import I, L, S, columns, dense, host
@@ -139,13 +138,10 @@ def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = 
     state = State.at_start(cols, on, policy, 0, stack)
     hooks = [h.native for h in policy.hooks()]
     future = next_loads(cols.op, cols.page, cols.pages) if policy.needs_future else np.zeros(0, np.int64)
-    costs, histogram = np.array([1500, 2000]), np.zeros(LATENCY_BUCKETS, np.int64)
     series, found = np.full((1, 4), -1, np.int64), np.zeros(0, np.uint8)
     at = 0
     while at < cols.events:
-        tape = SwapTape(
-            cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, costs, histogram, series, found
-        )
+        tape = SwapTape(cols.t, cols.op, cols.page, cols.flags, cols.clen, future, on.balance, series, found)
         at = run(state.world, tape, at, int(cols.t[at]) + 1, *hooks)
         check(state, cols, policy.ghost_lists())
         if stack:
@@ -154,7 +150,7 @@ def step_through(cols: Columns, policy: Policy, on: Host, stack: Stack | None = 
     assert h.accepted + h.rejected + h.refused + h.zero_stores == cols.stores
     in_ram = h.loads_pool + h.loads_zero + h.loads_resident + h.loads_refused
     assert in_ram + h.loads_remote + h.loads_disk == cols.loads
-    assert histogram.sum() <= h.loads_remote + h.loads_disk
+    assert state.latencies.sum() <= h.loads_remote + h.loads_disk
     assert h.invalidates == cols.invalidates
     return state
 

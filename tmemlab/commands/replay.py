@@ -141,4 +141,4 @@ def command(
     if html_file:
         write_html(result, Path(html_file))
     for row in result.scores:
-        check_thresholds(thresholds, row.as_json(), row.name)
+        check_thresholds(thresholds, row.as_json(), row.label)

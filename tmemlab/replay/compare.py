@@ -175,7 +175,7 @@ def compare(
     if profile and access:
         raise InvalidInputError(f"{trace.path} is a trace of page accesses: --calls needs recorded swap traffic")
     stacks = [_stack_of(policy, stack, host, disk) for policy in policies]
-    pool_bytes = parse_size_or_share(pool, host.ram * PAGE_SIZE) if pool else None
+    pool_bytes = None if pool is None else parse_size_or_share(pool, host.ram * PAGE_SIZE)
     if pool_bytes is None and stack and stacks[0]:
         pool_bytes = stacks[0].pool_bytes
     if pool_bytes is not None and not 0 < pool_bytes <= host.ram * PAGE_SIZE:
