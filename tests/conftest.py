@@ -1,13 +1,26 @@
 """How tests share out over processes: a file stays in one, and so does everything that makes the host swap."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tmemlab.policies.interface import REGISTRY
+
 # A job that a shell starts in the background has SIGINT ignored, and so would have every program started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_policy_stays() -> Iterator[None]:
+    """A policy file that a test loads is known to that test alone, in whatever order tests run."""
+    yield
+    for name, policy in [*REGISTRY.items()]:
+        if policy.__module__.startswith("tmemlab_policy_"):
+            del REGISTRY[name]
+
 
 TOGETHER = ("live", "guest")
 """Folders whose tests change the host, or need most of it: one after the other."""

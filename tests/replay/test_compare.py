@@ -8,6 +8,7 @@ import pytest
 
 from tests.factory import make_trace, relabel, sample
 from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
+from tmemlab.datasets.trace.schema import Where
 from tmemlab.errors import InvalidInputError, TraceError
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.replay.compare import compare
@@ -152,3 +153,17 @@ def test_a_length_that_no_page_has_is_refused_before_compiled_code_sees_it(tmp_p
     path = make_trace(tmp_path / "t", [(0, "store", 0, 9000), (1, "load", 0, None)])
     with pytest.raises(TraceError, match="compressed length of 9000 bytes"):
         compare(path, plan=StormPlan(storms=0))
+
+
+def test_a_trace_of_zero_pages_alone_is_replayed(tmp_path: Path) -> None:
+    zero = {"where": int(Where.ZERO)}
+    path = make_trace(tmp_path / "t", [(0, "store", 0, 0, zero), (1, "load", 0, 0, zero)])
+    row = compare(path, [parse_policy("zswap.v6_18")], plan=StormPlan(storms=0)).scores[0]
+    assert (row.hit_rate, row.stores["zero"], row.pool_bytes["peak"]) == (1.0, 1, 0)
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "1e999", str(1 << 63)])
+def test_a_number_that_no_hook_can_read_is_refused(value: str) -> None:
+    for text in ("order.lru:max_pool_pages", "zram.recompress:max_pages", "zswap.v6_18:max_pool_percent"):
+        with pytest.raises(InvalidInputError):
+            parse_policy(f"{text}={value}")

@@ -40,7 +40,7 @@ def test_what_could_not_act_is_said() -> None:
 
 def test_failed_stores_are_said_and_have_a_column() -> None:
     result = of("zram.basic", "zswap.v6_18", pool="1M")
-    assert said(result, "zram.basic: stores failed")
+    assert said(result, "stores failed under zram.basic", "mem_limit_percent")
     titles, _ = table(result.scores)
     assert "store failed" in titles
     assert "store failed" not in table(of("zswap.v6_18").scores)[0]
@@ -49,6 +49,7 @@ def test_failed_stores_are_said_and_have_a_column() -> None:
 def test_an_option_that_is_no_cheaper_is_said() -> None:
     assert said(of("vm.pressure", pool="2M"), "vm.pressure", "fills blocks of 4096 bytes")
     assert not said(of("vm.pressure", pool="2M", disk_unit="512"), "fills blocks of 4096 bytes")
+    assert said(of("zswap.v6_18", pool="2M", disk_unit="packed"), "--disk-unit changes nothing")
     assert not said(of("vm.pressure:compressed_writeback=off", pool="2M"), "fills blocks of 4096 bytes")
     assert said(of("zswap.v6_18", pool="2M", stack="ram,disk@compressed"), "fills blocks of 4096 bytes")
 

@@ -88,7 +88,8 @@ def test_sizes_may_be_shares_of_ram_and_details_add_up() -> None:
     "text",
     [
         "disk", "ram", "ram,ram,disk", "disk,ram", "ram,tape", "ram,disk@fast", "ram@5us,disk", "ram,disk:1K",
-        "ram,remote@0B/s,disk", "ram," + ",".join(["disk"] * 8), "", "ram,,disk",
+        "ram,remote@0B/s,disk", "ram,disk@compressed@1024", "ram,disk@512",
+        "ram," + ",".join(["disk"] * 8), "", "ram,,disk",
     ],
 )  # fmt: skip
 def test_a_stack_that_makes_no_sense_is_refused_in_one_sentence(text: str) -> None:

@@ -31,8 +31,9 @@ def _print(result: Any, sizes: list[int], recorded_ram: int) -> None:
     print_table([*(Column(title, right=True) for title in titles), Column("", text=True)], rows)
     if result.fill:
         click.echo(
-            f"\npool: memory of the allocator. Of the largest, {format_share(result.fill.share)} is objects, the "
-            f"rest holes between them, by {result.fill.replays} replays. compressed bytes: what it has to hold."
+            f"\npool: memory of zsmalloc. At the largest size {format_share(result.fill.share)} of it holds "
+            f"objects and the rest is holes between them ({result.fill.replays} replays). compressed bytes: the "
+            "data in it."
         )
     elif result.unit == "pool":
         click.echo("\npool: size classes of the allocator, without the holes that a real one has between objects.")

@@ -94,6 +94,8 @@ __all__ = [
 
 
 P = TypeVar("P", bound="type[Policy]")
+_NO_NUMBER = 1 << 62
+"""Parameters are below it: hooks read them as 64 bits."""
 
 
 @nameless_hook
@@ -257,8 +259,11 @@ class Policy:
                     raise InvalidInputError(f"{where} is not one of {', '.join(about.choices)}")
             elif not isinstance(value, int | float) or value != value:
                 raise InvalidInputError(f"{where} is not a number")
+            elif abs(value) >= _NO_NUMBER:
+                raise InvalidInputError(f"{self.name}: {about.name} is too large for any number of a policy")
             elif (about.low is not None and value < about.low) or (about.high is not None and value > about.high):
-                raise InvalidInputError(f"{where} is outside {about.range_text()} {about.unit}".rstrip())
+                between = "is outside" if about.low is not None and about.high is not None else "is not"
+                raise InvalidInputError(f"{where} {between} {about.range_text()} {about.unit}".rstrip())
 
 
 @dataclass(frozen=True)

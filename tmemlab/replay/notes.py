@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ..policies.interface import Policy
-from ..units import format_bytes, format_duration
+from ..units import PAGE_SIZE, format_bytes, format_count, format_duration
 from ..world.host import Host
 from .inputs.columns import Columns
 from .scores.row import Score
@@ -66,23 +66,26 @@ def _unlimited(result: Compared) -> Iterator[str]:
     """--pool, and policies that have no limit to set."""
     if result.pool_bytes is None:
         return
-    without = [row.name for row in result.scores if row.pool_bytes["limit"] is None and row.name != "bounds.none"]
+    ram_bytes = result.host.ram * PAGE_SIZE
+    without = [
+        policy.name
+        for policy in result.policies
+        if policy.with_pool(result.pool_bytes, ram_bytes) is policy and policy.name != "bounds.none"
+    ]
     if without:
         verb = "has" if len(set(without)) == 1 else "have"
-        yield (
-            f"--pool does not apply to {_listed(without)}, which {verb} no limit of that kind: "
-            "do not compare at equal size"
-        )
+        yield f"--pool does not limit {_listed(without)}, which {verb} no such limit: compare pool peaks as well"
 
 
 def _failed_stores(result: Compared) -> Iterator[str]:
     """Stores that failed are no work of the pool, and no hits."""
-    failed = [row.name for row in result.scores if row.stores["refused"] > 0]
+    failed = [
+        f"{row.label} ({format_count(row.stores['refused'])})" for row in result.scores if row.stores["refused"]
+    ]
     if failed:
         yield (
-            f"{_listed(failed)}: stores failed and their pages stayed in RAM, so reclaim got nothing for them; "
-            "loads "
-            "of such pages are no hits, and a real program may have been killed there"
+            f"stores failed under {_listed(failed)}: those pages stayed in RAM and freed nothing, and loads of "
+            "them are no hits; on a real host the program might have been killed"
         )
 
 
@@ -105,30 +108,29 @@ def _replayed_as_recorded(result: Compared) -> Iterator[str]:
         plain = [policy.name for policy in result.policies if not policy.spares_stores]
         verb = "replays" if len(set(plain)) == 1 else "replay"
         yield (
-            f"{_listed(plain)} {verb} every recorded store, as a cache simulator does; the others skip stores "
-            "of pages "
-            "whose copy is still good"
+            f"{_listed(plain)} {verb} every recorded store, as a cache simulator does, and so has more of them; "
+            "the other policies skip stores of pages whose copy is still good"
         )
 
 
 def _no_cheaper(result: Compared) -> Iterator[str]:
-    """Compressed bytes written as they are, to a device that takes whole blocks."""
-    if result.host.disk_unit < 4096:
-        return
-    writes = [
-        row.name
-        for row in result.scores
-        if (row.params.get("compressed_writeback") == "on" and row.writeback["pages"] and not row.levels)
-        or any(
-            level["kind"] == "disk"
-            and level["compressed"]
-            and level["unit_bytes"] == 4096
-            and level["entered_pages"]
-            for level in row.levels
-        )
-    ]
-    if writes:
+    """Compressed bytes on a disk: what the disk's unit does to them."""
+    writes = [row.label for row in result.scores if _writes_compressed(row)]
+    unit = result.host.disk_unit
+    if writes and unit == PAGE_SIZE:
         yield (
             f"{_listed(writes)}: pages go to disk compressed, but each copy fills blocks of 4096 bytes, as in "
             "Linux, so this saves no I/O; --disk-unit 512 or packed shows what another device would save"
         )
+    elif unit != PAGE_SIZE and not writes and not any(row.levels for row in result.scores):
+        yield "--disk-unit changes nothing here: no policy wrote compressed bytes to the disk"
+
+
+def _writes_compressed(row: Score) -> bool:
+    """Whether compressed copies went to a disk; in a stack, to one that takes them in whole blocks."""
+    if row.levels:
+        return any(
+            level["kind"] == "disk" and level["compressed"] and level["unit_bytes"] == PAGE_SIZE
+            for level in row.levels if level["entered_pages"]
+        )  # fmt: skip
+    return row.params.get("compressed_writeback") == "on" and row.writeback["pages"] > 0

@@ -64,11 +64,10 @@ def footing(result: Comparison) -> str:
     run = max(row.oom.simulated for row in result.scores)
     ran = "all run" if run == plan.storms else f"up to {run} of them run, the others told by these"
     return (
-        f"survives: the largest share of RAM that a program can mlock at full speed with P(OOM) < 1%. P(OOM), "
-        "with its "
-        f"95% interval, and stall, the longest wait for memory, are for a program that mlocks {plan.fraction:.0%} "
-        f"({plan.storms} storms, {ran}, seed {plan.seed}). Compare policies by survives, which changes gradually; "
-        f"P(OOM) jumps where survives falls below {plan.fraction:.0%}."
+        "survives: the largest share of RAM that a program can mlock at full speed with P(OOM) < 1%. P(OOM), "
+        "with its 95% interval, and stall, the longest wait for memory, are for a program that mlocks "
+        f"{plan.fraction:.0%} ({plan.storms} storms, {ran}, seed {plan.seed}). Compare policies by survives, "
+        f"which changes gradually: P(OOM) jumps where survives falls below {plan.fraction:.0%}."
     )
 
 
@@ -104,8 +103,8 @@ def _resident_sets(result: Comparison) -> Iterator[Lines]:
     counted = ("hits", "first_touches", "faults", "refaults", "readahead", "readahead_hits", "starved")
     rows = [
         [
-            row.label, *(format_count(row.resident[name]) for name in counted),
-            format_duration(row.resident["stalled_s"]),
+            row.label, *(format_count(row.resident[name]) if name in row.resident else "-" for name in counted),
+            format_duration(row.resident["stalled_s"]) if "stalled_s" in row.resident else "-",
         ]
         for row in result.scores
         if row.resident

@@ -96,6 +96,7 @@ def _parse_level(text: str, ram_bytes: int, disk: str, unit: int) -> Level | int
         level = Level("disk", capacity, device.latency_ns, device.bytes_per_s, device.queue_depth, False, unit)
     else:
         raise InvalidInputError(f"{kind!r} is not a backing store (ram, remote or disk): {_EXAMPLE}")
+    rounded = False
     for detail in map(str.strip, details):
         bandwidth = _BANDWIDTH.fullmatch(detail)
         if detail in DISKS:
@@ -106,6 +107,7 @@ def _parse_level(text: str, ram_bytes: int, disk: str, unit: int) -> Level | int
         elif detail in ("compressed", "plain"):
             level = replace(level, compressed=detail == "compressed")
         elif detail in DISK_UNITS:
+            rounded = True
             level = replace(level, unit=DISK_UNITS[detail])
         elif bandwidth:
             rate = float(bandwidth[1]) * _THOUSANDS[bandwidth[2].upper()]
@@ -114,12 +116,16 @@ def _parse_level(text: str, ram_bytes: int, disk: str, unit: int) -> Level | int
             level = replace(level, bytes_per_s=round(rate))
         else:
             try:
+                if detail.isdecimal():  # not seconds: 1024 is meant for a unit of the disk
+                    raise InvalidInputError(detail)
                 level = replace(level, latency_ns=round(1e9 * parse_duration(detail)))
             except InvalidInputError:
                 raise InvalidInputError(
                     f"{detail!r} in {text!r} is not a device class ({', '.join(DISKS)}), a latency such as 25us, "
                     "a bandwidth such as 1.25GB/s, compressed, plain, or a unit (4096, 512, packed)"
                 ) from None
+    if rounded and not level.compressed:
+        raise InvalidInputError(f"{text!r} takes whole pages, so there is nothing to round up: add @compressed")
     return level
 
 

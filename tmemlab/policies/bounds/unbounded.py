@@ -16,7 +16,7 @@ def store(w: Any, page: int) -> int:
 @register("bounds.unbounded")
 @dataclass(frozen=True)
 class Unbounded(Policy):
-    """The upper bound of the hit rate, at whatever memory that takes.
+    """The upper bound of the hit rate where RAM holds what that takes.
 
     Nothing is refused and nothing written back, so every page stored during the trace is served from the
     pool. Its pool size is the memory that the trace's working set needs when compressed; its OOM risk is

@@ -14,6 +14,7 @@ number expected.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,7 @@ class Curve:
         """
         if self.fill:
             held = np.interp(pool_bytes // PAGE_SIZE, self.fill.pages, self.fill.effective)
-            rates = rates_by_size(self.bins, self.loads)
-            return float(np.interp(held, np.arange(len(rates)), rates)), 0.0
+            return float(np.interp(held, np.arange(len(self._rates)), self._rates)), 0.0
         size = min(int(pool_bytes // PAGE_SIZE * self.sample), self.bins.shape[1] - 1)
         misses = self.bins[:, size:].sum(axis=1)
         expected = self.loads * self.sample
@@ -91,7 +91,16 @@ class Curve:
         """Compressed bytes that a pool with this hit rate has to hold; None where that was not measured."""
         if self.compressed is None:
             return None
-        return int(np.searchsorted(rates_by_size(self.compressed, self.loads), rate - 1e-9)) * PAGE_SIZE
+        return int(np.searchsorted(self._compressed_rates, rate - 1e-9)) * PAGE_SIZE
+
+    @cached_property
+    def _rates(self) -> npt.NDArray[np.float64]:
+        return rates_by_size(self.bins, self.loads)
+
+    @cached_property
+    def _compressed_rates(self) -> npt.NDArray[np.float64]:
+        assert self.compressed is not None
+        return rates_by_size(self.compressed, self.loads)
 
     def as_json(self, sizes: list[int]) -> dict[str, Any]:
         """The document ``tmemlab.curve/1``."""

@@ -13,6 +13,7 @@ from ...datasets.trace.schema import NO_CLEN, Flag, Op, Where
 from ...errors import TraceError
 from ...policies.interface import NEVER
 from ...units import PAGE_SIZE
+from ...world.records import SAME_FILLED_LENGTH
 from .recorded_settings import keeps_copies, rejects_poor
 from .spill import read_columns
 from .unwritten import DROPPED, RETRIED, UNWRITTEN, habits, not_written
@@ -130,7 +131,7 @@ def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: 
         else:
             length_of[p] = clen[i]
         if clen[i] == 0 and where[i] != _ZERO:
-            clen[i] = 32  # filled with one non-zero value: since Linux 6.12 an ordinary, tiny page
+            clen[i] = SAME_FILLED_LENGTH  # of one non-zero value: since Linux 6.12 an ordinary, tiny page
 
 
 @njit(cache=True, nogil=True)
@@ -188,6 +189,8 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
     known = _sample(clen)
     if len(known):
         return known, trace.manifest.clen.method
+    if (clen == 0).any():  # nothing but pages of one value
+        return np.array([SAME_FILLED_LENGTH], np.uint16), trace.manifest.clen.method
     samples = trace.table("samples")
     pool = samples["pool_bytes"].drop_null().to_numpy()
     stored = samples["pool_stored_bytes"].drop_null().to_numpy()
@@ -232,9 +235,8 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
     longest = int(np.max(clen, initial=0, where=clen != NO_CLEN))
     if longest > PAGE_SIZE:
         raise TraceError(
-            f"{trace.path} has a compressed length of {longest} bytes, and a page has {PAGE_SIZE}: it is "
-            "damaged, or "
-            "its lengths are in another unit"
+            f"{trace.path} has a compressed length of {longest} bytes, and a page has {PAGE_SIZE}: the trace is "
+            "damaged, or its lengths are in another unit"
         )
     pages = int(page.max()) + 1
     first = np.full(pages, int(Where.UNKNOWN), np.uint8)

@@ -174,6 +174,11 @@ class ExtendedLoop(_ResidentLoop):
         tape = ExtendedTape(c.t, c.op, c.page, c.flags, c.clen, r.host.balance, free, r.series, r.found)
         return int(closed_loop.run_extended(r.state.world, tape, (at, until), *r.hooks))
 
+    def summary(self) -> dict[str, float] | None:
+        """What is known of pages that stay: which of them are touched, and how often, no swap trace tells."""
+        known = super().summary() or {}
+        return {name: known[name] for name in ("evicted", "starved", "pages")}
+
 
 def make_loop(run: Run, closed: Closed | None) -> Loop:
     """The loop for a trace: closed where a resident set is asked for, open otherwise."""

@@ -208,13 +208,10 @@ def _verdict(columns: Columns, host: Host, single: dict[str, Any]) -> dict[str, 
     destroys = share > CPU_SHARE or from_pool > DISK_SHARE * from_disk
     sentence = (
         f"Does a call for each page destroy performance? {'Yes' if destroys else 'No'}: the calls take "
-        f"{format_share(share)} of one CPU ({format_duration(single['cpu_s'])} in {format_duration(seconds)}), "
-        "and a "
-        f"load from the pool takes {from_pool:.1f} us with the call's {added:.1f}, against {from_disk:.0f} from "
-        "an "
-        f"idle {host.disk.name}. Not counted: what a call does to caches and TLB, locks of the pool's owner, "
-        "and the "
-        f"waiting of other guests."
+        f"{format_share(share)} of one CPU ({format_duration(single['cpu_s'])} in {format_duration(seconds)}). "
+        f"A load from the pool takes {from_pool:.1f} us, {added:.1f} of them the call, and one from an idle "
+        f"{host.disk.name} {from_disk:.0f} us. Not counted: what a call does to caches and TLB, locks of the "
+        "pool's owner, and the waiting of other guests."
     )
     return {
         "destroys": destroys, "cpu_share": share, "load_us": from_pool, "disk_load_us": from_disk,

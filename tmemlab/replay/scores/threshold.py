@@ -42,14 +42,16 @@ class Threshold:
         return cls(text, match[1], match[2], limit)
 
     def exceeded_by(self, result: dict[str, Any]) -> bool:
-        """Whether the condition holds. InvalidInputError: no such key, or nothing was measured under it."""
+        """Whether the condition holds. InvalidInputError: no such key, or no value under it."""
         value: Any = result
         for part in self.key.split("."):
             if not isinstance(value, dict) or part not in value:
                 raise InvalidInputError(f"--fail-if {self.text!r}: the result has no number {self.key!r}")
             value = value[part]
         if value is None:
-            raise InvalidInputError(f"--fail-if {self.text!r}: {self.key!r} was not measured, so nothing is known")
+            raise InvalidInputError(
+                f"--fail-if {self.text!r}: {self.key!r} has no value in this result, so nobody can tell"
+            )
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidInputError(f"--fail-if {self.text!r}: {self.key!r} is not a number")
         return _OPERATORS[self.compare](value, self.limit)

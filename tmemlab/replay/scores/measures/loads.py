@@ -32,9 +32,8 @@ def _ram_rate(o: Outcome) -> float | None:
 
 measure(
     "hit_rate", "share",
-    "Loads served from this host's RAM, of all loads; null without any load. Loads of pages whose store failed "
-    "are "
-    "no hits.",
+    "Loads served from this host's RAM, of all loads; null without any load. A load of a page whose store "
+    "failed is no hit.",
     _hit_rate, column="hit rate", place=10,
 )  # fmt: skip
 measure(

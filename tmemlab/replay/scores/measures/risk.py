@@ -31,9 +31,8 @@ measure("oom.total_stall_s", "s", "The most that a storm waited in all.", lambda
 measure("oom.storms", "count", "Storms that were asked for.", lambda o: o.oom.storms)
 measure(
     "oom.simulated", "count",
-    "Storms that were run; how the others end follows from these, and whatever is near to a number that is "
-    "reported "
-    "is run. Stalls and causes of the others are those of the nearest that was run.",
+    "Storms that were run; how the others end follows from these. Stalls and causes of the others are those of "
+    "the nearest that was run.",
     lambda o: o.oom.simulated,
 )  # fmt: skip
 measure(
