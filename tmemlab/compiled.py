@@ -1,4 +1,4 @@
-"""Where compiled hooks and loops are kept between runs; :func:`njit` for all that is compiled.
+"""Where compiled hooks and loops are kept between runs; :func:`njit` and :func:`loop` for all that is compiled.
 
 Numba decides whether its cache is stale by the file that holds the function, not by the files of the
 functions it calls. A changed list primitive would go unnoticed in every policy that uses it, so the cache
@@ -11,22 +11,24 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numba
 from numba import njit
 
 from .code_cache import install
 
-__all__ = ["cache_folder", "njit", "shared_sources", "sources_digest"]
+__all__ = ["Loop", "cache_folder", "loop", "njit", "shared_sources", "sources_digest"]
 
 PACKAGE = Path(__file__).resolve().parent
 STATES = 6
 """Folders that are kept of one installation: processes may be running from older ones."""
 
 _IMPORT = re.compile(r"^from (\.+)([\w.]*) import (?:\(([^)]*)\)|([^\n#]*))", re.MULTILINE)
-_COMPILES = re.compile(r"^@njit|\bnjit\(|^@inner|overload_attribute\(|^@hook", re.MULTILINE)
+_COMPILES = ("njit(", "@njit", "@inner", "overload_attribute(", "@hook", "@loop(")
 
 
 def _imported(path: Path, text: str) -> Iterator[Path]:
@@ -48,14 +50,15 @@ def shared_sources() -> list[Path]:
     policies = PACKAGE / "policies"
     alone = {path for path, text in texts.items() if "@register(" in text and path.is_relative_to(policies)}
     shared: set[Path] = set()
-    ahead = [path for path, text in texts.items() if _COMPILES.search(text)]
+    compiling = [path for path, text in texts.items() if any(word in text for word in _COMPILES)]
+    ahead = list(compiling)
     while ahead:
         path = ahead.pop()
         for other in _imported(path, texts[path]):
             if other in texts and other not in shared:
                 shared.add(other)
                 ahead.append(other)
-    return sorted(shared | {path for path, text in texts.items() if _COMPILES.search(text)} - alone)
+    return sorted(shared | set(compiling) - alone)
 
 
 def sources_digest() -> str:
@@ -82,6 +85,32 @@ def cache_folder() -> Path:
     except (OSError, RuntimeError):
         folder = Path(tempfile.mkdtemp(prefix="tmemlab-compiled-"))
     return folder
+
+
+class Loop:
+    """A function of one signature, compiled or loaded when it is first called: no command uses all of them."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self._function, self._signature, self._lock = function, signature, Lock()
+        self._compiled: Any = None
+        self.__doc__, self.__name__ = function.__doc__, function.__name__
+
+    @property
+    def compiled(self) -> Any:
+        """Numba's dispatcher."""
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = njit(self._signature, cache=True, nogil=True)(self._function)
+        return self._compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it, without the interpreter's lock."""
+        return self.compiled(*arguments)
+
+
+def loop(signature: Any) -> Callable[[Callable[..., Any]], Loop]:
+    """Decorate a loop that Python calls, and nothing compiled does."""
+    return lambda function: Loop(function, signature)
 
 
 install()

@@ -16,7 +16,7 @@ PROGRAM = """
 import importlib, json, re, sys
 counting = {}
 for module, name in json.loads(sys.argv[1]):
-    loop = getattr(importlib.import_module(module), name)
+    loop = getattr(importlib.import_module(module), name).compiled
     (signature,) = loop.signatures
     function = ""
     for line in loop.inspect_asm(signature).splitlines():

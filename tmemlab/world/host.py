@@ -5,7 +5,6 @@ from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ..datasets.trace.read import Trace
 from ..errors import InvalidInputError
@@ -93,8 +92,8 @@ def watermarks(ram_pages: int) -> tuple[int, int, int]:
     return minimum, minimum + step, minimum + 2 * step
 
 
-def _pages(samples: pa.Table, column: str) -> npt.NDArray[np.int64]:
-    filled: npt.NDArray[np.int64] = samples[column].fill_null(0).to_numpy().astype(np.int64) // PAGE_SIZE
+def _pages(trace: Trace, column: str) -> npt.NDArray[np.int64]:
+    filled: npt.NDArray[np.int64] = trace.column("samples", column, null=0).astype(np.int64) // PAGE_SIZE
     return filled
 
 
@@ -121,29 +120,28 @@ def build_host(
     if disk_unit not in DISK_UNITS:
         raise InvalidInputError(f"{disk_unit!r} is no unit of a disk: choose {', '.join(DISK_UNITS)}")
     unit = DISK_UNITS[disk_unit]
-    samples = trace.table("samples")
     low, mid, high = watermarks(ram)
-    if not len(samples):
+    if not trace.rows("samples"):
         balance = np.array([[0, ram, 0, ram * 4]], np.int64)
         none = np.zeros(1, np.int64)
         return Host(
             ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram, disk_unit=unit
         )  # fmt: skip
     if ram == recorded:
-        low, mid, high = (int(_pages(samples, f"watermark_{name}")[0]) for name in ("min", "low", "high"))
-    file = np.maximum(_pages(samples, "file") - file_floor // PAGE_SIZE, 0)
-    free_without_pool = _pages(samples, "mem_free") + _pages(samples, "pool_bytes") + (ram - recorded)
-    needed = int(recorded - (_pages(samples, "mem_free") + _pages(samples, "pool_bytes") + file).min())
+        low, mid, high = (int(_pages(trace, f"watermark_{name}")[0]) for name in ("min", "low", "high"))
+    file = np.maximum(_pages(trace, "file") - file_floor // PAGE_SIZE, 0)
+    free_without_pool = _pages(trace, "mem_free") + _pages(trace, "pool_bytes") + (ram - recorded)
+    needed = int(recorded - (_pages(trace, "mem_free") + _pages(trace, "pool_bytes") + file).min())
     if needed >= ram:
         raise InvalidInputError(
             f"--ram {ram * PAGE_SIZE // 2**20}M is too small for this trace: what cannot be reclaimed took "
             f"{needed * PAGE_SIZE // 2**20}M while it was recorded"
         )
-    anonymous = np.maximum(_pages(samples, "anon") - _pages(samples, "mlocked"), 0)
+    anonymous = np.maximum(_pages(trace, "anon") - _pages(trace, "mlocked"), 0)
     balance = np.ascontiguousarray(
-        np.stack([samples["t"].to_numpy(), free_without_pool, file, _pages(samples, "swap_free")], axis=1)
+        np.stack([trace.column("samples", "t"), free_without_pool, file, _pages(trace, "swap_free")], axis=1)
     )
     return Host(
         ram, recorded, low, mid, high, balance, anonymous, DISKS[disk], costs or Costs(),
-        _pages(samples, "mem_free"), disk_unit=unit,
+        _pages(trace, "mem_free"), disk_unit=unit,
     )  # fmt: skip

@@ -135,6 +135,17 @@ def has_more_than(w: Any, pages: int) -> bool:
 
 @common
 @njit(cache=True)
+def has_at_least(w: Any, pages: int) -> bool:
+    """free_pages(w) >= pages to the page, without the division."""
+    h = w.host
+    if h.levels:
+        return bool(free_pages(w) >= pages)
+    spare, waiting = h.base_free - h.pool_pages - pages, h.disk_busy - h.now
+    return bool(spare * h.disk_page_ns > waiting if waiting > 0 else spare >= 0)
+
+
+@common
+@njit(cache=True)
 def pages_to_store(w: Any, clen: int) -> int:
     """By how many pages the pool would grow for one more object of this length, in zsmalloc."""
     size_class = w.classes[w.class_of[clen]]

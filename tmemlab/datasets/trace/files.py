@@ -118,11 +118,7 @@ class TraceFile(CheckedFile):
         """As :meth:`read`, into ``out`` (the row group's rows), with ``null`` in place of nulls."""
         at = 0
         for chunk in self.read(row_group, column).chunks:
-            part = out[at : at + len(chunk)]
-            if chunk.null_count and chunk.null_count == len(chunk):
-                part[:] = null
-            else:
-                part[:] = (chunk.fill_null(null) if chunk.null_count else chunk).to_numpy()
+            _fill(out[at : at + len(chunk)], chunk, null)
             at += len(chunk)
 
     @staticmethod
@@ -166,6 +162,20 @@ class TraceFile(CheckedFile):
                     raise TraceError(
                         f"{self.path} is not believable: {field.name} unpacks to more than {rows} rows need"
                     )
+
+
+def _fill(out: np.ndarray, chunk: pa.Array, null: int | None) -> None:
+    """Integers of an Arrow array out of its buffers: its own to_numpy imports pandas where that is installed."""
+    validity, data = chunk.buffers()
+    start, rows = chunk.offset, len(chunk)
+    if chunk.null_count == rows:
+        if rows:
+            out[:] = null
+        return
+    out[:] = np.frombuffer(data, out.dtype)[start : start + rows]
+    if chunk.null_count:
+        valid = np.unpackbits(np.frombuffer(validity, np.uint8), count=start + rows, bitorder="little")[start:]
+        out[valid == 0] = null
 
 
 def _most_bytes(rows: int, field: pa.Field) -> int:

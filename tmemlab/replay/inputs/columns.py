@@ -191,9 +191,8 @@ def measured_lengths(trace: Trace, clen: npt.NDArray[np.uint16]) -> tuple[npt.ND
         return known, trace.manifest.clen.method
     if (clen == 0).any():  # nothing but pages of one value
         return np.array([SAME_FILLED_LENGTH], np.uint16), trace.manifest.clen.method
-    samples = trace.table("samples")
-    pool = samples["pool_bytes"].drop_null().to_numpy()
-    stored = samples["pool_stored_bytes"].drop_null().to_numpy()
+    pool, stored = (trace.column("samples", name) for name in ("pool_bytes", "pool_stored_bytes"))
+    pool, stored = pool[pool >= 0], stored[stored >= 0]
     if len(pool) == len(stored) and stored.sum() > 0:
         mean = int(np.clip(4096 * pool.sum() / stored.sum(), 32, 4096))
         return np.array([mean], np.uint16), "pool ratio: the recorded pool's bytes over the bytes stored in it"
@@ -208,10 +207,9 @@ def neighbours(trace: Trace, pages: int) -> tuple[npt.NDArray[np.int32], npt.NDA
 
     Both empty where the trace does not tell, as an imported one.
     """
-    table = trace.table("pages")
-    if len(table) < pages:
+    if trace.rows("pages") < pages:
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
-    space, vpn = table["space"].to_numpy()[:pages], table["vpn"].to_numpy()[:pages]
+    space, vpn = (trace.column("pages", name)[:pages] for name in ("space", "vpn"))
     order = np.lexsort((vpn, space)).astype(np.int32)
     adjacent = (space[order[1:]] == space[order[:-1]]) & (vpn[order[1:]] == vpn[order[:-1]] + 1)
     left, right = np.full(pages, -1, np.int32), np.full(pages, -1, np.int32)

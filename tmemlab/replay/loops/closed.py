@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from ...compiled import njit
+from ...compiled import loop, njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
 from ...world.mechanics import free_pages, leave_pool
@@ -99,7 +99,7 @@ TOUCH_SIGNATURE = types.int64(
 )
 
 
-@njit(TOUCH_SIGNATURE, cache=True, nogil=True)
+@loop(TOUCH_SIGNATURE)
 def run_touches(w: Any, tape: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """Replay accesses of ``span``, from event number to time; the number of the first one left."""
     t, page, left, right, found = tape
@@ -173,7 +173,7 @@ EXTEND_SIGNATURE = types.int64(
 )
 
 
-@njit(EXTEND_SIGNATURE, cache=True, nogil=True)
+@loop(EXTEND_SIGNATURE)
 def run_extended(w: Any, tape: Any, span: Any, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """The same for a swap trace: its stores go through what this host has free beyond the recorded one."""
     t, op, page, flags, clen, balance, recorded_free, series, found = tape

@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import types
 
-from ...compiled import njit
+from ...compiled import loop, njit
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, ACCEPT, DISK, HOOK_TYPE, NEVER, POOL, REMOTE, WORLD
 from ...world.mechanics import enter_pool, free_pages, has_more_than, leave_pool
@@ -46,7 +46,7 @@ def advance(w: Any, now: int) -> None:
     h.now = now
 
 
-@njit(RUN_SIGNATURE, cache=True, nogil=True)
+@loop(RUN_SIGNATURE)
 def run(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: Any, pressure: Any) -> int:
     """Replay events ``start`` onward that happened before ``until``; the number of the first one left."""
     t, op, page, flags, clen, next_load, balance, series, found = tape
@@ -139,7 +139,7 @@ ACCESS_SIGNATURE = types.int64(
 )
 
 
-@njit(ACCESS_SIGNATURE, cache=True, nogil=True)
+@loop(ACCESS_SIGNATURE)
 def run_accesses(w: Any, tape: Any, start: int, until: int, store: Any, load: Any, wake: Any) -> int:
     """The same for an access trace: a request hits the resident set, or misses and is taken in."""
     t, page, next_load, found = tape

@@ -36,7 +36,8 @@ class OomRisk:
     """The largest share of RAM that can be mlocked with P(OOM) < 1 %."""
     longest_stall_s: float | None
     total_stall_s: float | None
-    """The longest of all storms' times spent waiting for memory, up to the fraction."""
+    """The longest time that a storm waited for memory up to the fraction. Both of the storms that were run: stalls
+    are rare and long, and do not follow from the neighbours; --exact-storms runs all."""
     frozen: float | None
     """Share of the storms that were not killed but stalled for a minute or more: the device was too slow."""
     causes: dict[str, int]

@@ -16,10 +16,10 @@ from typing import Any
 
 from numba import types
 
-from ...compiled import njit
+from ...compiled import loop, njit
 from ...datasets.trace.schema import Where
 from ...policies.interface import HOOK_TYPE, WORLD
-from ...world.mechanics import free_pages
+from ...world.mechanics import free_pages, has_at_least
 from ...world.reclaim import swap_out
 
 _W_ZERO, _W_POOL = int(Where.ZERO), int(Where.POOL)
@@ -93,7 +93,7 @@ def _reclaim_one(w: Any, left: int, credit: int, clen: int, swappiness: int, sto
     return (POOLED if where == _W_POOL else WRITTEN), credit
 
 
-@njit(STORM_SIGNATURE, cache=True, nogil=True)
+@loop(STORM_SIGNATURE)
 def storm(
     w: Any,
     anonymous: int,
@@ -138,7 +138,7 @@ def storm(
             h.now += BATCH * zero_ns
             kswapd_credit += BATCH * zero_ns
             failures = 0
-            while kswapd_credit > 0 and free_pages(w) < h.watermark_high:
+            while kswapd_credit > 0 and not has_at_least(w, h.watermark_high):
                 clen = clens[swapped] if swapped < lengths else 0
                 took, credit = _reclaim_one(w, anonymous - swapped, credit, clen, swappiness, store)
                 if took == NOTHING:

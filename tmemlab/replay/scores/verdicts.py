@@ -5,8 +5,9 @@ is free and droppable, what can be swapped, what the pool holds, what is queued 
 run, spread over the states that there are; the rest is predicted from those that are nearest, and whatever comes
 near to a number that is reported (the fraction, the steps of the curve, the largest share that survives) is run
 as well. How near that is, the storms that were run tell: each is predicted from the others, and three times the
-largest error, and two batches of reclaim, are the guard band. Where the fit is poor the band is wide, and all
-storms are run.
+largest error, and two batches of reclaim, are the guard band. What is near is run in stages, because every storm
+that was run makes the others more certain. So is a storm that will be killed while its neighbours do not agree on
+the cause. Where the fit is poor the band is wide, and all storms are run.
 """
 
 from math import ceil
@@ -14,18 +15,20 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from .storm import BATCH, DEMAND, OUTCOMES
+from .storm import BATCH, CAUSE, DEMAND, OUTCOMES
 
 FEATURES = 6
 """Free pages without the pool, page cache, anonymous pages with a slot to go to, pages of the pool, pages in the
 queues of devices, pages stored in the pool."""
-FIRST = 60
+FIRST = 40
 """Storms that are run whatever they seem to be; fewer are run all."""
 _NEAREST = 40
 _WITNESSES = 15
 _BANDS = 3.0
 _SLACK = 2 * BATCH
-_AUDIT = 20
+_AUDIT = 10
+_STAGE = 40
+"""Unsure ones that are run at a time, or a third of them: the replay has to be run again for each batch."""
 
 
 def spread(features: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
@@ -110,7 +113,11 @@ class Verdicts:
         every[rest] = guess
         unsure = (np.abs(guess[:, None] - self._borders[None, :]) <= band[:, None]).any(axis=1)
         unsure |= guess - band <= np.sort(every)[self._tolerated]
+        causes = self._outcomes[known, CAUSE][near[:, :_WITNESSES]]  # of those that end before the fraction
+        unsure |= (causes != causes[:, :1]).any(axis=1) & (guess - band < self._borders[0])
         wanted = rest[unsure]
+        if len(wanted) > _STAGE:  # what these come to may tell enough of the others
+            wanted = wanted[np.linspace(0, len(wanted) - 1, max(_STAGE, len(wanted) // 3)).astype(np.int64)]
         if self.simulated <= FIRST:  # and some that seem certain, to hear whether they are
             wanted = np.union1d(wanted, rest[:: max(len(rest) // _AUDIT, 1)])
         return wanted

@@ -24,15 +24,20 @@ measure(
     lambda o: o.oom.max_survivable, column="survives", place=90,
 )  # fmt: skip
 measure(
-    "oom.longest_stall_s", "s", "The longest that a storm waited for one batch of pages.",
+    "oom.longest_stall_s", "s", "The longest that a storm waited for one batch of pages, of those that were run.",
     lambda o: o.oom.longest_stall_s, column="stall", place=120,
 )  # fmt: skip
-measure("oom.total_stall_s", "s", "The most that a storm waited in all.", lambda o: o.oom.total_stall_s)
+measure(
+    "oom.total_stall_s",
+    "s",
+    "The most that a storm waited in all, of those that were run.",
+    lambda o: o.oom.total_stall_s,
+)
 measure("oom.storms", "count", "Storms that were asked for.", lambda o: o.oom.storms)
 measure(
     "oom.simulated", "count",
-    "Storms that were run; how the others end follows from these. Stalls and causes of the others are those of "
-    "the nearest that was run.",
+    "Storms that were run; how the others end follows from these. Causes of the others are those of the "
+    "nearest that was run.",
     lambda o: o.oom.simulated,
 )  # fmt: skip
 measure(
