@@ -1,5 +1,6 @@
 """How tests share out over processes: a file stays in one, and so does everything that makes the host swap."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from tmemlab.policies.interface import REGISTRY
 # A job that a shell starts in the background has SIGINT ignored, and so would have every program started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ.setdefault("TMEMLAB_CACHE_SIZE", "512M")  # the suite makes many traces
 
 
 @pytest.fixture(autouse=True)

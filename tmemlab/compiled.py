@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numba
 from numba import njit
 
+from .cache import private_folder, root, why_not
 from .code_cache import install
 
 __all__ = ["Loop", "cache_folder", "loop", "njit", "shared_sources", "sources_digest"]
@@ -61,6 +62,7 @@ def shared_sources() -> list[Path]:
     return sorted(shared | set(compiling) - alone)
 
 
+@cache
 def sources_digest() -> str:
     """A digest of the content of the shared modules."""
     digest = hashlib.sha256()
@@ -71,19 +73,20 @@ def sources_digest() -> str:
 
 def cache_folder() -> Path:
     """The folder for this state of this installation, made if needed; its older states are removed."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    installation = hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]
-    root = home / "tmemlab" / "compiled" / installation
-    folder = root / sources_digest()
+    home = root()
+    if home is None:
+        return private_folder()
+    installation = home / "compiled" / hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]
+    folder = installation / sources_digest()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError
-        states = sorted((p for p in root.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if why_not(folder) or not os.access(folder, os.W_OK):
+            return private_folder()
+        states = sorted((p for p in installation.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
         for old in states[: 1 - STATES]:
             shutil.rmtree(old, ignore_errors=True)
-    except (OSError, RuntimeError):
-        folder = Path(tempfile.mkdtemp(prefix="tmemlab-compiled-"))
+    except OSError:
+        return private_folder()
     return folder
 
 
@@ -94,6 +97,11 @@ class Loop:
         self._function, self._signature, self._lock = function, signature, Lock()
         self._compiled: Any = None
         self.__doc__, self.__name__ = function.__doc__, function.__name__
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it was needed so far."""
+        return self._compiled is not None
 
     @property
     def compiled(self) -> Any:
@@ -114,5 +122,5 @@ def loop(signature: Any) -> Callable[[Callable[..., Any]], Loop]:
 
 
 install()
-if "NUMBA_CACHE_DIR" not in os.environ:
+if "NUMBA_CACHE_DIR" not in os.environ or why_not(Path(os.environ["NUMBA_CACHE_DIR"])):
     numba.config.CACHE_DIR = str(cache_folder())

@@ -23,6 +23,8 @@ COMMANDS = {
     "new": ["policies", "new", "mine.idea", "-o", "{tmp}/idea.py"],
     "conformance": ["policies", "check", "bounds.none"],
     "doctor": ["doctor"],
+    "cache": ["cache", "info"],
+    "cleared": ["cache", "clear"],
     "info": ["datasets", "info", ONE],
     "verify": ["datasets", "verify", ONE],
     "list": ["datasets", "list"],
@@ -59,7 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_document_has_the_declared_keys(name: str, folder: Path) -> None:
+def test_a_document_has_the_declared_keys(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "cleared":
+        monkeypatch.setenv("TMEMLAB_CACHE", str(folder / "cache"))  # not the one that the tests run from
     done = run(*(word.format(tmp=folder) for word in COMMANDS[name]), "--json")
     assert done.returncode in (0, 3, 4) if name == "doctor" else done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

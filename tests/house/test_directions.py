@@ -4,7 +4,7 @@ import pytest
 
 from tests.house.imports import circles, imports, sources
 
-GROUND = {"compiled", "units", "errors", "tables", "kernels", "__init__"}
+GROUND = {"cache", "compiled", "units", "errors", "tables", "kernels", "__init__"}
 ROOMS = {
     "cli": GROUND | {"commands"},
     "commands": GROUND | {"replay", "policies", "world", "collect", "datasets"},
@@ -13,7 +13,8 @@ ROOMS = {
     "world": GROUND | {"datasets"},
     "collect": GROUND | {"datasets"},
     "datasets": GROUND,
-    "compiled": {"code_cache"},
+    "compiled": {"cache", "code_cache"},
+    "cache": {"units"},
     "code_cache": set(),
     "errors": set(),
     "units": {"errors"},

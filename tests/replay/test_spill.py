@@ -50,8 +50,8 @@ def test_scores_do_not_depend_on_where_the_columns_are(
 def test_no_room_for_the_file_is_one_sentence(
     trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "tmemlab").write_text("not a folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TMEMLAB_CACHE", "off")
+    monkeypatch.setattr(spill, "private_folder", lambda: tmp_path / "nowhere")
     monkeypatch.setenv(spill.LIMIT_VARIABLE, "0")
     with pytest.raises(TmemlabError, match="slice the trace"):
         spill.read_columns(trace, *NAMES)

@@ -87,6 +87,17 @@ DOCUMENTS = {
             "findings": "name, ok, weight, detail, fix of each",
         },
     ),
+    "cache": Document(
+        "tmemlab cache info",
+        {
+            "folder": "where; null where there is none",
+            "compiled_bytes": "compiled code",
+            "columns_bytes": "columns of traces",
+            "columns_limit_bytes": "the most that these may take",
+            "traces": "how many have columns there",
+        },
+    ),
+    "cleared": Document("tmemlab cache clear", {"folder": "where", "removed_bytes": "what went"}),
     "collect": Document(
         "tmemlab collect",
         {

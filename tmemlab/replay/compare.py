@@ -15,8 +15,9 @@ from ..policies.interface import Policy
 from ..units import PAGE_SIZE, format_bytes, parse_size_or_share
 from ..world.host import Host, build_host
 from ..world.stack import Stack, parse_stack
-from .inputs.columns import Columns, next_loads, prepare
+from .inputs.columns import Columns, next_loads
 from .inputs.group_limit import group_limit
+from .inputs.kept import columns_for
 from .inputs.lossy import Lost
 from .loops.choose import closed_inputs
 from .notes import notes
@@ -152,7 +153,7 @@ def compare(
         policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
     profile = parse_profile(calls) if calls else None
     host = build_host(trace, ram_bytes, disk, file_floor=file_floor, disk_unit=disk_unit)
-    columns = prepare(trace)
+    columns = columns_for(trace)
     closed = None
     if is_closed(loop, access, policies, host):
         clairvoyant = [policy.name for policy in policies if policy.needs_future]

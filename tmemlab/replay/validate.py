@@ -13,7 +13,8 @@ from ..errors import TraceError
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE
 from ..world.host import Host, build_host
-from .inputs.columns import Columns, prepare
+from .inputs.columns import Columns
+from .inputs.kept import columns_for
 from .inputs.recorded_settings import recorded_policy, slot_device, zram_devices
 from .inputs.worker_runs import worker_runs
 from .scores.score import Score, StormPlan, score
@@ -157,7 +158,7 @@ def validate(path: Path | str, policy: Policy | None = None, follow_worker: bool
         raise TraceError(f"{path} is incomplete, so the kernel's counters cannot be compared: record again")
     follow_worker &= policy is None
     policy = policy or recorded_policy(trace.manifest)
-    host, columns = build_host(trace), prepare(trace)
+    host, columns = build_host(trace), columns_for(trace)
     runs = worker_runs(trace, columns) if follow_worker and policy.follows_runs else None
     row = score(columns, host, policy, StormPlan(storms=0), keep_found=True, runs=runs)
     truth = trace.column("samples", "pool_bytes")

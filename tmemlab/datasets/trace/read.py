@@ -72,6 +72,11 @@ class Trace:
         """Every Parquet file of the trace, events first."""
         return [*self._events, *self._tables.values()]
 
+    @property
+    def event_files(self) -> list[TraceFile]:
+        """The Parquet files of the events, in order."""
+        return list(self._events)
+
     def rows(self, name: str) -> int:
         """Rows of the table ``name``."""
         return self._table_file(name).rows

@@ -27,7 +27,8 @@ from ...errors import InvalidInputError, TraceError
 from ...units import PAGE_SIZE
 from ...world.allocators.tables import Allocator
 from ...world.host import build_host
-from ..inputs.columns import Columns, columns_of, prepare
+from ..inputs.columns import Columns, columns_of
+from ..inputs.kept import columns_for
 from . import distances, recency
 from .fill import REPLAYS, Fill, class_weights, measure_fill
 
@@ -164,7 +165,7 @@ def curve(
         sample = chosen.share
         columns, loads = _sampled_swaps(trace, chosen)
     else:
-        columns = prepare(trace)
+        columns = columns_for(trace)
     groups, loads = 1 if sample == 1 else GROUPS, columns.loads if loads is None else loads
     if unit != "pool":
         bins = _of_swaps(columns, groups, None, unit == "bytes")

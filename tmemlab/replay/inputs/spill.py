@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...cache import private_folder, root
 from ...datasets.trace.read import Trace
 from ...datasets.trace.schema import EVENTS
 from ...errors import TmemlabError
@@ -42,16 +43,15 @@ def read_columns(trace: Trace, *names: str) -> dict[str, npt.NDArray[Any]]:
     size = sum(kind.itemsize for kind in kinds.values()) * len(trace)
     if size <= memory_for_columns():
         return trace.events(*names)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tmemlab"
+    folder = root() or private_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, size + 64 * len(names))
             mapped = mmap.mmap(file.fileno(), 0)
     except OSError as error:
         raise TmemlabError(
             f"{trace.path} has {format_bytes(size)} of columns, more than memory holds, and {folder} takes no "
-            f"file of that size ({os.strerror(error.errno or 0)}): set XDG_CACHE_HOME, or slice the trace"
+            f"file of that size ({os.strerror(error.errno or 0)}): set TMEMLAB_CACHE, or slice the trace"
         ) from None
     columns, offset = {}, 0
     for name, kind in kinds.items():

@@ -22,8 +22,8 @@ from .calls import Profile, price_calls
 from .declare import Outcome, document
 from .oom import assess
 from .row import Score, StormPlan
-from .storming import Storms, features_of, most_anonymous
-from .verdicts import FEATURES, Verdicts
+from .storming import Seen, Storms, most_anonymous
+from .verdicts import Verdicts
 
 __all__ = ["Score", "StormPlan", "score", "storm_moments"]
 
@@ -126,13 +126,9 @@ def score(
         return perf_counter() - began - away
 
     run, loop = begin(keep_found or calls is not None)
-    features = np.zeros((len(moments), FEATURES))
-
-    def look(number: int) -> None:
-        features[number] = features_of(run, int(moments[number]), loop.anonymous(), most)
-
-    elapsed = play(loop, moments, look)
-    verdicts = Verdicts(features, host.ram, plan.fraction, plan.exact)
+    seen = Seen(run, moments, most)
+    elapsed = play(loop, moments, lambda number: seen.look(number, loop.anonymous()))
+    verdicts = Verdicts(seen.features(), host.ram, plan.fraction, plan.exact)
     wanted = verdicts.next()
     while len(wanted):  # the replay itself ran undisturbed; it is run again for the storms
         again, over = begin(keep=False)

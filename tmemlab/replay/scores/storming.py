@@ -28,14 +28,32 @@ def anonymous_at(host: Host, moment: int, known: int | None, most: int) -> int:
     return min(known, most)
 
 
-def features_of(run: Run, moment: int, anonymous: int | None, most: int) -> list[float]:
-    """The numbers of the state at ``moment`` that :mod:`.verdicts` goes by."""
-    h = run.state.world.host
-    queued = max(int(h.disk_busy) - moment, 0) / int(h.disk_page_ns)
-    if int(h.levels):
-        queued = sum(max(int(row["busy"]) - moment, 0) / int(row["page_ns"]) for row in run.state.levels)
-    swappable = min(anonymous_at(run.host, moment, anonymous, most), int(h.swap_free))
-    return [int(h.base_free), int(h.file), swappable, int(h.pool_pages), queued, int(h.pool_count)]
+class Seen:
+    """The numbers of the state that :mod:`.verdicts` goes by, at each of some moments of a replay."""
+
+    def __init__(self, run: Run, moments: npt.NDArray[np.int64], most: int) -> None:
+        self._run, self._moments, self._most = run, moments, most
+        self._hosts = np.zeros(len(moments), run.state.host.dtype)
+        self._levels = np.zeros((len(moments), len(run.state.levels)), run.state.levels.dtype)
+        self._anonymous = np.zeros(len(moments), np.int64)
+
+    def look(self, number: int, anonymous: int | None) -> None:
+        """Note the state at moment ``number``, now."""
+        self._hosts[number] = self._run.state.host[0]
+        self._levels[number] = self._run.state.levels
+        self._anonymous[number] = -1 if anonymous is None else anonymous
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """(moments, FEATURES)."""
+        hosts, levels, host = self._hosts, self._levels, self._run.host
+        queued = np.maximum(hosts["disk_busy"] - self._moments, 0) / np.maximum(hosts["disk_page_ns"], 1)
+        if levels.shape[1]:
+            queued = (np.maximum(levels["busy"] - self._moments[:, None], 0) / levels["page_ns"]).sum(axis=1)
+        sampled = np.maximum(np.searchsorted(host.balance[:, 0], self._moments, "right") - 1, 0)
+        anonymous = np.where(self._anonymous < 0, host.anonymous[sampled], self._anonymous)
+        swappable = np.minimum(np.minimum(anonymous, self._most), hosts["swap_free"])
+        columns = hosts["base_free"], hosts["file"], swappable, hosts["pool_pages"], queued, hosts["pool_count"]
+        return np.stack(columns, axis=1).astype(np.float64)
 
 
 class Storms:

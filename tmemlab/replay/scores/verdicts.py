@@ -20,14 +20,14 @@ from .storm import BATCH, CAUSE, DEMAND, OUTCOMES
 FEATURES = 6
 """Free pages without the pool, page cache, anonymous pages with a slot to go to, pages of the pool, pages in the
 queues of devices, pages stored in the pool."""
-FIRST = 40
+FIRST = 28
 """Storms that are run whatever they seem to be; fewer are run all."""
 _NEAREST = 40
-_WITNESSES = 15
+_WITNESSES = 12
 _BANDS = 3.0
 _SLACK = 2 * BATCH
-_AUDIT = 10
-_STAGE = 40
+_AUDIT = 8
+_STAGE = 32
 """Unsure ones that are run at a time, or a third of them: the replay has to be run again for each batch."""
 
 
@@ -64,10 +64,11 @@ def predict(
     offsets = known[near] - wanted[:, None, :]
     matrix = np.concatenate([np.ones((*near.shape, 1)), offsets], axis=2)
     middle = demand[near].mean(axis=1)
-    normal = np.einsum("qni,qnj->qij", matrix, matrix)
+    turned = matrix.transpose(0, 2, 1)
+    normal = turned @ matrix
     normal += np.eye(FEATURES + 1) * 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None]
-    right = np.einsum("qni,qn->qi", matrix, demand[near] - middle[:, None])
-    return middle + np.linalg.solve(normal, right[:, :, None])[:, 0, 0], near
+    right = turned @ (demand[near] - middle[:, None])[:, :, None]
+    return middle + np.linalg.solve(normal, right)[:, 0, 0], near
 
 
 class Verdicts:

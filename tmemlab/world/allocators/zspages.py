@@ -10,11 +10,15 @@ Linux 6.18 mm/zsmalloc.c:find_get_zspage, get_fullness_group, fix_fullness_group
 
 from typing import Any
 
+import numpy as np
+
 from ...compiled import njit
 
 GROUPS = 10
 """Fullness groups by tenths of the objects in use; full zspages are in none."""
 _NO_GROUP = 255
+_FULLEST = np.array([max(groups.bit_length() - 1, 0) for groups in range(1 << GROUPS)], np.uint8)
+"""The highest group in a set of groups: a table, because nothing foretells which it is."""
 
 
 @njit(cache=True)
@@ -68,10 +72,7 @@ def allocate(w: Any, zclass: int) -> int:
         if h.pool_pages > h.peak_pool_pages:
             h.peak_pool_pages = h.pool_pages
     else:
-        group = GROUPS - 1
-        while not c.groups >> group & 1:
-            group -= 1
-        zspage = w.zspages[_head(w, zclass, group)].next
+        zspage = w.zspages[_head(w, zclass, _FULLEST[c.groups])].next
     w.zspages[zspage].inuse += 1
     c.used += 1
     if c.objects > 1:
