@@ -22,7 +22,7 @@ from numba import njit
 from .cache import private_folder, root, why_not
 from .code_cache import install
 
-__all__ = ["Loop", "cache_folder", "loop", "njit", "shared_sources", "sources_digest"]
+__all__ = ["Loop", "cache_folder", "inner", "loop", "njit", "shared_sources", "sources_digest"]
 
 PACKAGE = Path(__file__).resolve().parent
 STATES = 6
@@ -88,6 +88,11 @@ def cache_folder() -> Path:
     except OSError:
         return private_folder()
     return folder
+
+
+inner: Any = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Decorate what compiled code alone calls: without the wrapper for Python, a fifth less to compile. Python must not
+call it: it would crash."""
 
 
 class Loop:

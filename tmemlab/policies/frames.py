@@ -8,7 +8,7 @@ objects of a page are neighbours on list 0. A policy that uses this has the regi
 
 from typing import Any
 
-from ..compiled import njit
+from ..compiled import inner
 from .interface import POOL, Registers, Table, oldest, push_tail, unlink, write_back
 
 _MOST = 3
@@ -22,13 +22,13 @@ class Own(Registers):
     members = Table(per_page=_MOST)  # of each frame, page + 1
 
 
-@njit(cache=True)
+@inner
 def added(w: Any, page: int) -> None:
     """The page was stored; which frame it gets is seen later."""
     w.own.last_stored = page + 1
 
 
-@njit(cache=True)
+@inner
 def settle(w: Any) -> None:
     """Make the frame that got the last stored page the newest, with all that is in it.
 
@@ -57,7 +57,7 @@ def settle(w: Any) -> None:
         push_tail(w, 0, page)
 
 
-@njit(cache=True)
+@inner
 def evict_frame(w: Any) -> int:
     """Write back everything in the oldest page of the allocator; how many objects that was."""
     settle(w)

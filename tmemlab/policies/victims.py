@@ -7,7 +7,7 @@ Lists and registers belong to the order; :mod:`.order.shared` says what each ste
 
 from typing import Any
 
-from ..compiled import njit
+from ..compiled import inner
 from .interface import REGISTRY, Policy, Registers, Table, param
 from .order import arc, clock, fifo, lfu, lirs, lru, s3fifo, sieve, twoq
 
@@ -53,7 +53,7 @@ def ghosts(order: str) -> tuple[int, ...]:
     return _kind(order).ghosts
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Before room is made for ``page``: what the order remembers of it."""
     which = w.p.order
@@ -68,7 +68,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
     return 0  # the others remember nothing
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """Write one page back; false when there is none."""
     which = w.p.order
@@ -89,7 +89,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return lru.evict(w, met, compressed)  # and FIFO, in which nothing is touched
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """Put an accepted page where the order wants it."""
     which = w.p.order
@@ -111,7 +111,7 @@ def insert(w: Any, page: int, met: int) -> None:
         lru.insert(w, page, met)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """A use of a page that stays in the pool."""
     which = w.p.order

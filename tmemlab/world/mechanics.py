@@ -7,7 +7,9 @@ is put on a list with ``enlist`` is counted in ``w.lengths`` for as long as it s
 
 from typing import Any
 
-from ..compiled import njit
+import numpy as np
+
+from ..compiled import inner
 from .allocators.buddies import join, part
 from .allocators.zspages import allocate, release
 from .named import common
@@ -16,14 +18,14 @@ from .stores import copy_size, send_down, waiting_pages
 
 
 @common
-@njit(cache=True)
+@inner
 def sentinel(w: Any, which: int) -> int:
     """Index of the record that heads list ``which``."""
     return w.pages.shape[0] - LISTS + which
 
 
 @common
-@njit(cache=True)
+@inner
 def push_tail(w: Any, which: int, page: int) -> None:
     """Make ``page`` the newest of list ``which``."""
     head = sentinel(w, which)
@@ -36,7 +38,7 @@ def push_tail(w: Any, which: int, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def push_head(w: Any, which: int, page: int) -> None:
     """Make ``page`` the oldest of list ``which``."""
     head = sentinel(w, which)
@@ -49,7 +51,7 @@ def push_head(w: Any, which: int, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def unlink(w: Any, page: int) -> None:
     """Take ``page`` off its list, if it is on one."""
     linked = w.pages[page].linked
@@ -64,7 +66,7 @@ def unlink(w: Any, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def enlist(w: Any, which: int, page: int) -> None:
     """push_tail for a list that knows its length and its members; ``which`` is at most 253."""
     push_tail(w, which, page)
@@ -73,14 +75,14 @@ def enlist(w: Any, which: int, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def is_on(w: Any, which: int, page: int) -> bool:
     """Whether ``page`` was enlisted on list ``which`` and is still there."""
     return bool(w.pages[page].linked == 2 + which)
 
 
 @common
-@njit(cache=True)
+@inner
 def splice(w: Any, source: int, which: int) -> None:
     """Append all of list ``source`` to list ``which``, in its order; not for enlisted pages."""
     start, head = sentinel(w, source), sentinel(w, which)
@@ -98,7 +100,7 @@ def splice(w: Any, source: int, which: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def oldest(w: Any, which: int) -> int:
     """The page at the head of list ``which``, or -1."""
     head = sentinel(w, which)
@@ -107,7 +109,7 @@ def oldest(w: Any, which: int) -> int:
 
 
 @common
-@njit(cache=True)
+@inner
 def free_pages(w: Any) -> int:
     """Free memory of the host, in pages, under this policy.
 
@@ -123,7 +125,7 @@ def free_pages(w: Any) -> int:
 
 
 @common
-@njit(cache=True)
+@inner
 def has_more_than(w: Any, pages: int) -> bool:
     """free_pages(w) > pages, without the division."""
     h = w.host
@@ -134,7 +136,7 @@ def has_more_than(w: Any, pages: int) -> bool:
 
 
 @common
-@njit(cache=True)
+@inner
 def has_at_least(w: Any, pages: int) -> bool:
     """free_pages(w) >= pages to the page, without the division."""
     h = w.host
@@ -145,7 +147,7 @@ def has_at_least(w: Any, pages: int) -> bool:
 
 
 @common
-@njit(cache=True)
+@inner
 def pages_to_store(w: Any, clen: int) -> int:
     """By how many pages the pool would grow for one more object of this length, in zsmalloc."""
     size_class = w.classes[w.class_of[clen]]
@@ -153,7 +155,7 @@ def pages_to_store(w: Any, clen: int) -> int:
 
 
 @common
-@njit(cache=True)
+@inner
 def enter_pool(w: Any, page: int) -> None:
     """Store the compressed page in the pool's allocator."""
     h = w.host
@@ -178,7 +180,7 @@ def enter_pool(w: Any, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def leave_pool(w: Any, page: int) -> None:
     """Free the page's object; the page goes off its list too."""
     h = w.host
@@ -198,7 +200,7 @@ def leave_pool(w: Any, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def pull_back(w: Any, page: int) -> None:
     """Move a page from the pool back into RAM, where it takes a page until the host itself has it there."""
     h = w.host
@@ -211,7 +213,7 @@ def pull_back(w: Any, page: int) -> None:
 
 
 @common
-@njit(cache=True)
+@inner
 def entries_within(w: Any, limit: float) -> int:
     """How many pages a pool of ``limit`` pages holds if they compress as those that are in it now.
 
@@ -225,7 +227,7 @@ def entries_within(w: Any, limit: float) -> int:
 
 
 @common
-@njit(cache=True)
+@inner
 def disk_write(w: Any, size: int) -> int:
     """Queue ``size`` bytes for the disk; the time, in ns, at which they will be there."""
     h = w.host
@@ -236,7 +238,7 @@ def disk_write(w: Any, size: int) -> int:
 
 
 @common
-@njit(cache=True)
+@inner
 def swap_to_store(w: Any, page: int, level: int) -> None:
     """Put a page that is not in the pool into a backing store; without a stack, on the disk as it is."""
     if w.host.levels:
@@ -244,11 +246,11 @@ def swap_to_store(w: Any, page: int, level: int) -> None:
     else:
         w.pages[page].place = DISK
         w.pages[page].zclass = PLAIN
-        disk_write(w, 4096)
+        disk_write(w, np.int64(4096))
 
 
 @common
-@njit(cache=True)
+@inner
 def write_back(w: Any, page: int, compressed: bool) -> int:
     """Move a page from the pool to the store below it; the time at which the write completes.
 
@@ -258,7 +260,7 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
     """
     h = w.host
     clen = w.pages[page].clen
-    leave_pool(w, page)
+    leave_pool(w, np.uint32(page))
     if h.accesses:  # a plain cache has no device behind it
         w.pages[page].place = DISK
         h.writeback_pages += 1
@@ -269,7 +271,7 @@ def write_back(w: Any, page: int, compressed: bool) -> int:
         h.decompressed += below.compressed == 0
         h.writeback_pages += 1
         h.writeback_bytes += size
-        send_down(w, page, h.above)
+        send_down(w, np.uint32(page), h.above)
         return h.disk_busy
     w.pages[page].place = DISK
     w.pages[page].zclass = compressed

@@ -6,7 +6,9 @@ was found.
 
 from typing import Any
 
-from ..compiled import njit
+import numpy as np
+
+from ..compiled import inner, njit
 from ..datasets.trace.schema import Flag, Where
 from .latency import bucket_of
 from .mechanics import enter_pool, free_pages, has_more_than, leave_pool, swap_to_store
@@ -36,7 +38,7 @@ W_REMOTE = len(Where)
 """A Where code that no recorded kernel has: in a neighbour's RAM."""
 
 
-@njit(cache=True)
+@inner
 def forget(w: Any, page: int, place: int) -> None:
     """A copy that is not in the pool is of no use any more."""
     if place in (RESIDENT, STAYED):
@@ -47,7 +49,7 @@ def forget(w: Any, page: int, place: int) -> None:
     w.pages[page].place = ABSENT
 
 
-@njit(cache=True)
+@inner
 def _turn_away(w: Any, page: int, level: int) -> int:
     """The pool does not take ``page``: a store below it does or, when those are full, nothing."""
     h = w.host
@@ -59,11 +61,11 @@ def _turn_away(w: Any, page: int, level: int) -> int:
     return _W_REJECTED
 
 
-@njit(cache=True)
+@inner
 def _pass_down(w: Any, page: int, store: Any) -> int:
     """A stack with stores above the pool: the page enters the first, what that pushes out goes on."""
     h = w.host
-    enter(w, page, 0)
+    enter(w, page, np.int64(0))
     for level in range(h.above):
         while is_over(w, level):
             victim = pop_oldest(w, level)
@@ -80,7 +82,7 @@ def _pass_down(w: Any, page: int, store: Any) -> int:
     return W_REMOTE
 
 
-@njit(cache=True)
+@inner
 def _swap_out_zeros(w: Any, page: int, store: Any) -> int:
     """A page of zero bytes: no memory and no I/O, unless the policy is asked and rejects it."""
     h = w.host
@@ -93,7 +95,7 @@ def _swap_out_zeros(w: Any, page: int, store: Any) -> int:
     return _W_ZERO
 
 
-@njit(cache=True)
+@inner
 def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     """One page leaves RAM; where it went (a Where code). Shared by the replay and its storms.
 
@@ -132,13 +134,13 @@ def swap_out(w: Any, page: int, clen: int, store: Any) -> int:
     return W_FAILED
 
 
-@njit(cache=True)
+@inner
 def _stays_on_disk(w: Any, flags: int) -> bool:
     """A page read from a disk or a neighbour: may its copy still be good when it leaves RAM? A store decides."""
     return bool(flags & _COPY_STAYS or w.host.spares)
 
 
-@njit(cache=True)
+@inner
 def leave_again(w: Any, page: int, clen: int, store: Any, pressure: Any) -> None:
     """A page leaves RAM where the recorded kernel dropped it for being clean: here a load took its copy away."""
     if w.pages[page].place != ABSENT:
@@ -149,7 +151,7 @@ def leave_again(w: Any, page: int, clen: int, store: Any, pressure: Any) -> None
         relieve(w, pressure)
 
 
-@njit(cache=True)
+@inner
 def _read_back(w: Any, page: int, place: int, flags: int) -> int:
     """A page comes back from one of the stores of a stack; where it was (a Where code)."""
     h = w.host
@@ -173,7 +175,7 @@ def _read_back(w: Any, page: int, place: int, flags: int) -> int:
     return _W_DISK
 
 
-@njit(cache=True)
+@inner
 def swap_in(w: Any, page: int, flags: int, load: Any) -> int:
     """One page comes back; where it was found (a Where code).
 
@@ -222,7 +224,7 @@ def swap_in(w: Any, page: int, flags: int, load: Any) -> int:
     return _W_DISK
 
 
-@njit(cache=True)
+@inner
 def relieve(w: Any, pressure: Any) -> None:
     """Free memory is below the low watermark: drop page cache, then ask the policy for what is missing."""
     h = w.host

@@ -7,16 +7,18 @@ ever holds more than it has. A write queues for the store's bandwidth and keeps 
 
 from typing import Any
 
-from ..compiled import njit
+import numpy as np
+
+from ..compiled import inner, njit
 from .records import ABSENT, DISK, STAYED
 
 
-@njit(cache=True)
+@inner
 def _head(w: Any, level: int) -> int:
     return w.kept.shape[0] - w.host.levels + level
 
 
-@njit(cache=True)
+@inner
 def copy_size(clen: int, compressed: bool, unit: int) -> int:
     """Bytes that a page's copy takes of a store: a whole page, or its compressed bytes in units of ``unit``."""
     if not compressed or clen == 0:
@@ -24,7 +26,7 @@ def copy_size(clen: int, compressed: bool, unit: int) -> int:
     return min((clen + unit - 1) // unit * unit, 4096)
 
 
-@njit(cache=True)
+@inner
 def waiting_pages(w: Any) -> int:
     """Pages of RAM that wait in the stores' queues."""
     now, held = w.host.now, 0
@@ -35,7 +37,7 @@ def waiting_pages(w: Any) -> int:
     return held
 
 
-@njit(cache=True)
+@inner
 def enter(w: Any, page: int, level: int) -> None:
     """Make ``page`` the newest of a store and queue its write; the store may be over its capacity afterwards."""
     h, store = w.host, w.levels[level]
@@ -62,7 +64,7 @@ def enter(w: Any, page: int, level: int) -> None:
         h.disk_written += size
 
 
-@njit(cache=True)
+@inner
 def leave(w: Any, page: int) -> None:
     """Take ``page`` out of the store that has it."""
     kept = w.kept[page]
@@ -73,14 +75,14 @@ def leave(w: Any, page: int) -> None:
     w.pages[page].place = ABSENT
 
 
-@njit(cache=True)
+@inner
 def is_over(w: Any, level: int) -> bool:
     """Whether a store holds more than it has room for."""
     store = w.levels[level]
     return bool(store.capacity > 0 and store.bytes > store.capacity)
 
 
-@njit(cache=True)
+@inner
 def read(w: Any, level: int, size: int) -> int:
     """Count a read of ``size`` bytes from a store; the ns until they are there."""
     store = w.levels[level]
@@ -91,16 +93,16 @@ def read(w: Any, level: int, size: int) -> int:
     return int(store.latency_ns + queued)
 
 
-@njit(cache=True)
-def pop_oldest(w: Any, level: int) -> int:
+@inner
+def pop_oldest(w: Any, level: int) -> np.uint32:
     """Take the oldest page out of a store that is over its capacity, to hand it on; it is read for that."""
-    victim = w.kept[_head(w, level)].next
+    victim = np.uint32(w.kept[_head(w, level)].next)
     read(w, level, w.kept[victim].size)
     leave(w, victim)
-    return int(victim)
+    return victim
 
 
-@njit(cache=True)
+@inner
 def send_down(w: Any, page: int, level: int) -> None:
     """Put ``page`` into a store below the pool, and hand down what that pushes out of it and of the next."""
     h = w.host
@@ -110,7 +112,9 @@ def send_down(w: Any, page: int, level: int) -> None:
             if over + 1 < h.levels:
                 enter(w, pop_oldest(w, over), over + 1)
                 continue
-            newest = w.kept[_head(w, over)].prev  # the last store is full: what came just now stays in RAM
+            newest = np.uint32(
+                w.kept[_head(w, over)].prev
+            )  # the last store is full: it stays in RAM
             leave(w, newest)
             w.pages[newest].place = STAYED
             h.resident += 1

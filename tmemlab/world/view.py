@@ -20,7 +20,7 @@ from numba.extending import (
     unbox,
 )
 
-from ..compiled import njit
+from ..compiled import inner
 from .layout import Layout, RegisterView
 from .named import ROWS, WORLD, WorldType
 from .records import HOST, KEPT, LEVEL, NEAR, PAGE, RUN, SIZE_CLASS, ZSPAGE
@@ -164,25 +164,25 @@ def _prefetch(typingctx: Any, address: Any) -> Any:
     return types.void(types.int64), codegen
 
 
-@njit(cache=True)
+@inner
 def prefetch(address: int) -> None:
     """Start loading the cache line at an address."""
     _prefetch(address)
 
 
-@njit(cache=True)
+@inner
 def prefetch_page(w: Any, page: int) -> None:
     """Start loading a page's record: an event soon to come will need it."""
     _prefetch(_entry(w, _PAGES_ADDRESS) + page * _PAGE_BYTES)
 
 
-@njit(cache=True)
+@inner
 def prefetch_frame(w: Any, page: int) -> None:
     """Start loading which zspage holds the page's object."""
     _prefetch(_entry(w, _FRAMES_ADDRESS) + page * 4)
 
 
-@njit(cache=True)
+@inner
 def prefetch_zspage(w: Any, zspage: int) -> None:
     """Start loading a zspage's record."""
     _prefetch(_entry(w, _ZSPAGES_ADDRESS) + zspage * _ZSPAGE_BYTES)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import (
     ACCEPT,
     DROP,
@@ -35,7 +35,7 @@ class Own(Registers):
     heap = Table(per_page=2)  # elements that are out of date among them, dropped when it is full
 
 
-@njit(cache=True)
+@inner
 def _sift_down(heap: Any, size: int, at: int) -> None:
     item = heap[at]
     while True:
@@ -51,7 +51,7 @@ def _sift_down(heap: Any, size: int, at: int) -> None:
     heap[at] = item
 
 
-@njit(cache=True)
+@inner
 def _pop(heap: Any, size: int) -> int:
     top = heap[0]
     heap[0] = heap[size - 1]
@@ -59,7 +59,7 @@ def _pop(heap: Any, size: int) -> int:
     return int(top)
 
 
-@njit(cache=True)
+@inner
 def _push(heap: Any, size: int, item: int) -> None:
     at = size
     while at > 0:
@@ -71,13 +71,13 @@ def _push(heap: Any, size: int, item: int) -> None:
     heap[at] = item
 
 
-@njit(cache=True)
+@inner
 def _is_current(w: Any, keys: Any, item: int) -> bool:
     page = item & _PAGE_MASK
     return w.pages[page].place == POOL and keys[page] == item >> _PAGE_BITS
 
 
-@njit(cache=True)
+@inner
 def _drop_stale(w: Any, keys: Any, heap: Any, size: int) -> int:
     kept = 0
     for i in range(size):
@@ -89,7 +89,7 @@ def _drop_stale(w: Any, keys: Any, heap: Any, size: int) -> int:
     return kept
 
 
-@njit(cache=True)
+@inner
 def _remember(w: Any, keys: Any, heap: Any, page: int, upcoming: int) -> None:
     size = w.own.heap_size
     keys[page] = upcoming

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import Registers, enlist, entries_within, is_on, oldest, register, unlink, write_back
 from .shared import Order, load_of, store_of
 
@@ -16,7 +16,7 @@ class Own(Registers):
     target: float  # pages that T1 may have, the paper's p
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """REPLACE of the paper: the older end of T1 or T2 moves to its ghost list."""
     target = w.own.target
@@ -34,7 +34,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Cases II to IV of the paper, up to REPLACE; the ghost list that remembered the page, 0 for none."""
     own = w.own
@@ -58,13 +58,13 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
     return met
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """To T2 if it was remembered, else to T1."""
     enlist(w, T2 if met else T1, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """Case I: a second use, or a further one, makes the page the newest of T2."""
     unlink(w, page)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import oldest, param, push_tail, register, unlink, write_back
 from .shared import Order, load_of, remembers_nothing, store_of
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest goes, unless it was used: then it loses one use and becomes the newest."""
     while True:
@@ -24,14 +24,14 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
         push_tail(w, 0, victim)
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """The newest, with the uses that it begins with."""
     w.pages[page].mark = w.p.first_uses
     push_tail(w, 0, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """Count the use, up to what the bits hold; nothing moves."""
     if w.pages[page].mark < w.p.most_uses:

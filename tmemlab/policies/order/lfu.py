@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import Registers, enlist, oldest, register, unlink, write_back
 from .shared import Order, load_of, remembers_nothing, store_of
 
@@ -16,7 +16,7 @@ class Own(Registers):
     lowest: int  # no page has fewer uses than this
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The page with the fewest uses goes."""
     uses = max(w.own.lowest, 1)
@@ -29,7 +29,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """The store is its first use."""
     w.pages[page].mark = 1
@@ -37,7 +37,7 @@ def insert(w: Any, page: int, met: int) -> None:
     enlist(w, 1, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """One use more."""
     uses = min(w.pages[page].mark + 1, TOP)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import (
     Registers,
     Table,
@@ -31,7 +31,7 @@ class Own(Registers):
     down = Table(1, per_page=1)
 
 
-@njit(cache=True)
+@inner
 def _links(w: Any) -> Any:
     """(towards the top, towards the bottom, index of the head)."""
     head = w.pages.shape[0]
@@ -41,7 +41,7 @@ def _links(w: Any) -> Any:
     return up, down, head
 
 
-@njit(cache=True)
+@inner
 def _leave_stack(w: Any, page: int) -> None:
     up, down, _ = _links(w)
     if up[page]:
@@ -50,7 +50,7 @@ def _leave_stack(w: Any, page: int) -> None:
         up[page] = down[page] = 0
 
 
-@njit(cache=True)
+@inner
 def _to_top(w: Any, page: int) -> None:
     _leave_stack(w, page)
     up, down, head = _links(w)
@@ -61,7 +61,7 @@ def _to_top(w: Any, page: int) -> None:
     down[head] = page + 1
 
 
-@njit(cache=True)
+@inner
 def _prune(w: Any) -> int:
     """Take pages off the bottom until a LIR page is there; that page, or -1."""
     up, _, head = _links(w)
@@ -76,7 +76,7 @@ def _prune(w: Any) -> int:
         _leave_stack(w, bottom)
 
 
-@njit(cache=True)
+@inner
 def _demote_bottom(w: Any) -> None:
     """The LIR page that was not used for longest becomes a HIR page."""
     bottom = _prune(w)
@@ -87,14 +87,14 @@ def _demote_bottom(w: Any) -> None:
         _prune(w)
 
 
-@njit(cache=True)
+@inner
 def _forget_oldest_ghost(w: Any) -> None:
     ghost = oldest(w, GHOST)
     unlink(w, ghost)
     _leave_stack(w, ghost)
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Whether the stack remembers the page."""
     remembered = int(is_on(w, GHOST, page))
@@ -104,7 +104,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
     return remembered
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest HIR page of the queue leaves the pool; while it is in the stack it is remembered."""
     whole = min(entries_within(w, w.p.limit), w.host.pool_count)
@@ -121,7 +121,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """To the top of the stack: as LIR if it was remembered or there is room for more, else as HIR."""
     whole = entries_within(w, w.p.limit)
@@ -137,7 +137,7 @@ def insert(w: Any, page: int, met: int) -> None:
         enlist(w, QUEUE, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """A LIR page goes to the top; a HIR page that is still in the stack becomes LIR."""
     if is_on(w, LIR, page):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import DROP, KEEP, hook, oldest, param, push_tail, register, unlink, write_back
 from .shared import Order, remembers_nothing, store_of
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The head of the list goes."""
     victim = oldest(w, 0)
@@ -18,13 +18,13 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """To the tail."""
     push_tail(w, 0, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """A use makes the page the newest."""
     unlink(w, page)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import Registers, enlist, entries_within, is_on, oldest, param, register, unlink, write_back
 from .shared import Order, load_of, store_of
 
@@ -18,7 +18,7 @@ class Own(Registers):
     evicted: int  # 1: something was written back already
 
 
-@njit(cache=True)
+@inner
 def _remember(w: Any, page: int, most: int) -> None:
     if most > 0:
         while w.lengths[GHOST] >= most:
@@ -26,7 +26,7 @@ def _remember(w: Any, page: int, most: int) -> None:
         enlist(w, GHOST, page)
 
 
-@njit(cache=True)
+@inner
 def _evict_small(w: Any, ghosts: int, compressed: bool) -> None:
     while w.lengths[SMALL] > 0:
         page = oldest(w, SMALL)
@@ -39,7 +39,7 @@ def _evict_small(w: Any, ghosts: int, compressed: bool) -> None:
         enlist(w, MAIN, page)
 
 
-@njit(cache=True)
+@inner
 def _evict_main(w: Any, compressed: bool) -> None:
     while w.lengths[MAIN] > 0:
         page = oldest(w, MAIN)
@@ -52,7 +52,7 @@ def _evict_main(w: Any, compressed: bool) -> None:
         enlist(w, MAIN, page)
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Whether the ghost queue remembers the page; its name leaves."""
     remembered = int(is_on(w, GHOST, page))
@@ -60,7 +60,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
     return remembered
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """From main while that is above its share, else from small; pages may move without one leaving."""
     if w.lengths[SMALL] + w.lengths[MAIN] == 0:
@@ -74,7 +74,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """New pages to the small queue, remembered ones to the main queue."""
     small = int(entries_within(w, w.p.limit) * w.p.small_size_ratio)
@@ -85,7 +85,7 @@ def insert(w: Any, page: int, met: int) -> None:
     w.pages[page].mark = 0
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """Count the use; nothing moves."""
     if w.pages[page].mark < 255:

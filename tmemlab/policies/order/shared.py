@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import ACCEPT, KEEP, REJECT, Hook, LimitedPool
 
 Step = Callable[..., Any]
@@ -29,7 +29,7 @@ class Order(LimitedPool):
     spares_stores = False
 
 
-@njit(cache=True)
+@inner
 def remembers_nothing(w: Any, page: int, compressed: bool) -> int:
     """``arrive`` of the orders that forget a page when it leaves."""
     return 0

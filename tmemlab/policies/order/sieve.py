@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import oldest, push_tail, register, splice, unlink, write_back
 from .shared import Order, load_of, remembers_nothing, store_of
 
@@ -12,7 +12,7 @@ from .shared import Order, load_of, remembers_nothing, store_of
 PASSED, AHEAD = 0, 1
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The hand moves on over visited pages, clearing them, to the first that was not visited: it goes."""
     while True:
@@ -30,7 +30,7 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
         push_tail(w, PASSED, victim)
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """The newest; a hand that passed the newest page before it begins again at the oldest."""
     if oldest(w, AHEAD) < 0:
@@ -39,7 +39,7 @@ def insert(w: Any, page: int, met: int) -> None:
     push_tail(w, AHEAD, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """Mark the page as visited; nothing moves."""
     w.pages[page].mark = 1

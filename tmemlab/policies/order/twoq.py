@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import enlist, entries_within, is_on, oldest, param, register, unlink, write_back
 from .shared import Order, load_of, store_of
 
 A1IN, AM, A1OUT = 0, 1, 2  # lists
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int, compressed: bool) -> int:
     """Whether A1out remembers the page; its name leaves."""
     remembered = int(is_on(w, A1OUT, page))
@@ -18,7 +18,7 @@ def arrive(w: Any, page: int, compressed: bool) -> int:
     return remembered
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, met: int, compressed: bool) -> bool:
     """The oldest of A1in while that is above its share, remembered; else the least recently used of Am."""
     if w.lengths[A1IN] + w.lengths[AM] == 0:
@@ -37,13 +37,13 @@ def evict(w: Any, met: int, compressed: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, met: int) -> None:
     """New pages to the queue, those that were remembered to the LRU list."""
     enlist(w, AM if met else A1IN, page)
 
 
-@njit(cache=True)
+@inner
 def touch(w: Any, page: int) -> None:
     """A use moves a page of the LRU list only."""
     if is_on(w, AM, page):

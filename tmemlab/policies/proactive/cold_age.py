@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import (
     ACCEPT,
     DISK,
@@ -36,13 +36,13 @@ class Own(Registers):
     used = Table(per_page=1)  # when each page was used last, ns
 
 
-@njit(cache=True)
+@inner
 def _count_use(w: Any, page: int) -> None:
     age = (w.host.now - w.own.used[page]) // w.p.scan_ns
     w.own.seen[min(age, AGES - 1)] += 1
 
 
-@njit(cache=True)
+@inner
 def _working_set(w: Any) -> int:
     """Pages used in the last period; for a swap trace, memory in use without page cache."""
     h = w.host
@@ -55,7 +55,7 @@ def _working_set(w: Any) -> int:
     return used
 
 
-@njit(cache=True)
+@inner
 def _best_threshold(w: Any) -> int:
     """The lowest age, in periods, that would have kept the promotions of this period within the target."""
     allowed = w.p.promoted_share * _working_set(w) * w.p.scan_ns / 60e9
@@ -67,7 +67,7 @@ def _best_threshold(w: Any) -> int:
     return min(best, AGES - 1)
 
 
-@njit(cache=True)
+@inner
 def _percentile(w: Any) -> int:
     """The threshold that so many of the periods until now would have been content with."""
     wanted = w.p.content_share * w.own.ticks

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...compiled import njit
+from ...compiled import inner
 from .. import frames
 from ..frames import added, evict_frame, settle
 from ..interface import (
@@ -36,7 +36,7 @@ class Own(selfshrink.Own, frames.Own):
     next_shrink: int  # ns
 
 
-@njit(cache=True)
+@inner
 def _remotify(w: Any) -> None:
     """ramster_remotify_process: page frames in LRU order, each with its one or two objects."""
     for _ in range(w.p.remotify_frames):

@@ -6,7 +6,7 @@ list of its own, from which the VM swaps it out again when memory is short.
 
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import RESIDENT, Registers, free_pages, oldest, pull_back, push_tail, swap_to_store, unlink
 
 STORED, BACK = 0, 1
@@ -21,7 +21,7 @@ class Own(Registers):
     counter: int  # ticks of inertia that are left
 
 
-@njit(cache=True)
+@inner
 def shrink(w: Any, resets: bool) -> None:
     """One period, by the policy's ``frontswap_hysteresis`` and ``frontswap_inertia``.
 
@@ -51,7 +51,7 @@ def shrink(w: Any, resets: bool) -> None:
         push_tail(w, BACK, page)
 
 
-@njit(cache=True)
+@inner
 def swap_out_again(w: Any, need: int, level: int) -> int:
     """The VM swaps out what was pulled back, longest ago first, to its slots; pages of RAM given back."""
     h = w.host

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...compiled import njit
+from ...compiled import inner
 from ..interface import ACCEPT, KEEP, ORDINARY, REJECT, PercentPool, hook, param, push_tail, register, unlink
 from . import selfshrink
 from .selfshrink import BACK, STORED, shrink, swap_out_again
@@ -19,7 +19,7 @@ class Own(selfshrink.Own):
     guest: int  # pages of RAM that the guest has
 
 
-@njit(cache=True)
+@inner
 def _floor(w: Any) -> int:
     """The least memory the guest keeps, by its size [selfballoon_process]; megabytes in pages."""
     reserve = w.p.reserve
@@ -33,7 +33,7 @@ def _floor(w: Any) -> int:
     return reserve + (99 << 8) + (useful - (99 << 8) >> 5)
 
 
-@njit(cache=True)
+@inner
 def _goal(w: Any) -> int:
     h = w.host
     goal = h.ram - h.base_free - h.file + w.p.reserve + w.p.reserved
@@ -42,7 +42,7 @@ def _goal(w: Any) -> int:
     return int(goal)
 
 
-@njit(cache=True)
+@inner
 def _limit(w: Any) -> float:
     """What ballooning has left to the hypervisor, but no more than its limit."""
     h, own = w.host, w.own
@@ -53,7 +53,7 @@ def _limit(w: Any) -> float:
     return min(float(w.p.limit), float(h.ram - own.guest))
 
 
-@njit(cache=True)
+@inner
 def _balloon(w: Any) -> None:
     h, own = w.host, w.own
     _limit(w)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...compiled import njit
+from ...compiled import inner
 from .. import frames
 from ..frames import added, evict_frame, settle
 from ..interface import (
@@ -27,7 +27,7 @@ TMEM_HANDLE = 32
 """Bytes of struct tmem_handle stored with each object, by its fields: not measured."""
 
 
-@njit(cache=True)
+@inner
 def is_too_long(w: Any, page: int) -> bool:
     """Whether the page compresses to more than a put may have, or to more than the mean while that is too high."""
     h, clen, mean = w.host, w.pages[page].clen, w.p.zbud_max_mean_zsize

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner, njit
 from ..interface import (
     DROP,
     KEEP,
@@ -39,12 +39,12 @@ class Own(Registers):
 _basic_store = njit(cache=True)(basic.store.function)
 
 
-@njit(cache=True)
+@inner
 def _slots(w: Any) -> int:
     return w.pages.shape[0] - LISTS
 
 
-@njit(cache=True)
+@inner
 def _is_candidate(w: Any, page: int) -> bool:
     if w.pages[page].place != POOL or w.pages[page].mark != FIRST_TRY:
         return False
@@ -56,7 +56,7 @@ def _is_candidate(w: Any, page: int) -> bool:
     return kind == HUGE or w.host.now - w.own.used[page] >= w.p.idle_ns
 
 
-@njit(cache=True)
+@inner
 def _recompress(w: Any, page: int) -> None:
     """Try the second compressor; what is not smaller by a size class stays as it is, and is marked."""
     h = w.host

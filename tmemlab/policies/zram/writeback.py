@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...compiled import njit
+from ...compiled import inner, njit
 from ..interface import DROP, KEEP, LISTS, POOL, Registers, Table, hook, param, register, write_back
 from . import basic
 from .turns import first_turn
@@ -27,7 +27,7 @@ class Own(Registers):
 _basic_store = njit(cache=True)(basic.store.function)
 
 
-@njit(cache=True)
+@inner
 def _is_candidate(w: Any, page: int) -> bool:
     if w.pages[page].place != POOL:
         return False
@@ -37,7 +37,7 @@ def _is_candidate(w: Any, page: int) -> bool:
     return mode == HUGE or w.host.now - w.own.used[page] >= w.p.idle_ns
 
 
-@njit(cache=True)
+@inner
 def _write(w: Any, page: int) -> bool:
     """Write one page back; whether the limit allowed it."""
     if w.p.writeback_limit > 0:
@@ -48,7 +48,7 @@ def _write(w: Any, page: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def _write_back_all(w: Any) -> None:
     slots = w.pages.shape[0] - LISTS
     if w.p.candidates == BY_SLOT or w.p.writeback_limit == 0:

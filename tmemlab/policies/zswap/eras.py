@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ...kernels import SHRINK_BATCH
 from ...units import pages_within
 from ..interface import (
@@ -36,14 +36,14 @@ class WorkerOwn(Registers):
     failures: int  # in its run
 
 
-@njit(cache=True)
+@inner
 def fits(w: Any, page: int) -> bool:
     """Whether compressor and allocator take the page: up to 6.14 one that does not compress is rejected."""
     clen = w.pages[page].clen
     return bool(clen < 4096 and w.class_of[clen] != REFUSED)
 
 
-@njit(cache=True)
+@inner
 def queue_worker(w: Any) -> None:
     """queue_work(): nothing happens if it is queued or at work."""
     own = w.own
@@ -54,7 +54,7 @@ def queue_worker(w: Any) -> None:
         w.host.wake = own.clock
 
 
-@njit(cache=True)
+@inner
 def wrote(w: Any, pages: int) -> None:
     """The worker's time moves on by so many writes; a full device queue makes it wait."""
     h, own = w.host, w.own
@@ -63,19 +63,19 @@ def wrote(w: Any, pages: int) -> None:
         own.clock = h.disk_busy - h.disk_queue_ns
 
 
-@njit(cache=True)
+@inner
 def can_accept(w: Any) -> bool:
     """zswap_can_accept(): strictly below the threshold."""
     return bool(w.host.pool_pages < w.p.threshold)
 
 
-@njit(cache=True)
+@inner
 def is_full(w: Any) -> bool:
     """zswap_is_full(): strictly above the limit, up to 6.9."""
     return bool(w.host.pool_pages > w.p.limit)
 
 
-@njit(cache=True)
+@inner
 def oldest_anywhere(w: Any) -> int:
     """The oldest entry of the first cgroup that has one."""
     for which in range(w.host.cgroups):
@@ -85,7 +85,7 @@ def oldest_anywhere(w: Any) -> int:
     return -1
 
 
-@njit(cache=True)
+@inner
 def protect(w: Any) -> None:
     """One entry more is protected; half of them when they are more than a quarter of all [6.8 zswap_lru_add]."""
     own = w.own
@@ -94,7 +94,7 @@ def protect(w: Any) -> None:
         own.protected //= 2
 
 
-@njit(cache=True)
+@inner
 def shrink_slab(w: Any, priority: int) -> int:
     """do_shrink_slab with the count and scan of 6.8 to 6.11; pages of RAM given back.
 
@@ -128,7 +128,7 @@ def shrink_slab(w: Any, priority: int) -> int:
     return int(before - h.pool_pages)
 
 
-@njit(cache=True)
+@inner
 def sleep_or_go_on(w: Any) -> int:
     """Set the next wake of a worker."""
     w.host.wake = w.own.clock if w.own.working else NEVER

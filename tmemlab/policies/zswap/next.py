@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ...kernels import MAX_RECLAIM_RETRIES
 from ..interface import hook, oldest, param, push_tail, register, unlink, write_back
 from . import v6_18
 from .worker import end_run, is_due, next_visit, next_wake
 
 
-@njit(cache=True)
+@inner
 def _visit(w: Any) -> None:
     """shrink_memcg: walk the head of one list; a failure when nothing of it was written."""
     own = w.own

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...compiled import njit
+from ...compiled import inner
 from ...kernels import DEF_PRIORITY, MAX_RECLAIM_RETRIES, SHRINK_BATCH, SWAP_CLUSTER_MAX
 from ..interface import ACCEPT, REJECT, PercentPool, hook, oldest, param, push_tail, register, unlink, write_back
 from . import worker
@@ -21,7 +21,7 @@ class Own(worker.Own):
     passed: int  # pages since the last pass
 
 
-@njit(cache=True)
+@inner
 def _second_chance(w: Any, page: int) -> None:
     w.pages[page].mark = 0
     which = w.pages[page].cgroup % w.host.cgroups
@@ -29,7 +29,7 @@ def _second_chance(w: Any, page: int) -> None:
     push_tail(w, which, page)
 
 
-@njit(cache=True)
+@inner
 def _visit(w: Any) -> None:
     """A visit's effect comes at its end: a page is decompressed, and its entry freed, before its write returns."""
     own = w.own
@@ -44,7 +44,7 @@ def _visit(w: Any) -> None:
         write_back(w, victim, False)
 
 
-@njit(cache=True)
+@inner
 def _shrinker_count(w: Any) -> int:
     """zswap_shrinker_count: recent reads from the device protect that many entries; the rest scaled by
     the compression ratio.
@@ -58,7 +58,7 @@ def _shrinker_count(w: Any) -> int:
     return int((freeable - recent) * h.pool_bytes // (h.pool_count * 4096))
 
 
-@njit(cache=True)
+@inner
 def _oldest_anywhere(w: Any) -> int:
     for which in range(w.host.cgroups):
         victim = oldest(w, which)
@@ -67,7 +67,7 @@ def _oldest_anywhere(w: Any) -> int:
     return -1
 
 
-@njit(cache=True)
+@inner
 def _shrink_slab(w: Any, priority: int) -> int:
     """do_shrink_slab with zswap's count and scan; pages of RAM given back.
 
@@ -102,7 +102,7 @@ def _shrink_slab(w: Any, priority: int) -> int:
     return int(before - h.pool_pages)
 
 
-@njit(cache=True)
+@inner
 def _reclaim(w: Any) -> None:
     """A page of a cgroup at its limit leaves: the shrinker is called at the end of every pass over the list.
 

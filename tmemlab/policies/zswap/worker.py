@@ -8,7 +8,7 @@ those: when a CPU was free is the host's doing, like the memory that it had; wha
 
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from ...kernels import ZSWAP_VISITS_A_RUN
 from ..interface import NEVER, Registers, oldest, sentinel
 
@@ -37,7 +37,7 @@ SOON_NS, JUST_NS = 1_000_000_000, 10_000_000
 pool that is full a moment earlier than the kernel's was, or later, stays in step with it."""
 
 
-@njit(cache=True)
+@inner
 def next_visit(w: Any, walk: int) -> None:
     """A turn of the loop up to a visit: the next memory cgroup, and how long ``walk`` entries of it will take.
 
@@ -69,7 +69,7 @@ def next_visit(w: Any, walk: int) -> None:
             break
 
 
-@njit(cache=True)
+@inner
 def _wait(w: Any, usual: int) -> None:
     """A run begins after its usual wait or, every so often, late, because a CPU has other work."""
     own = w.own
@@ -81,7 +81,7 @@ def _wait(w: Any, usual: int) -> None:
     own.begins = own.clock
 
 
-@njit(cache=True)
+@inner
 def _enter_slot(w: Any) -> None:
     """The next given run: until its end the worker has a CPU, and the pace that what the kernel did in it had."""
     own = w.own
@@ -94,13 +94,13 @@ def _enter_slot(w: Any) -> None:
         own.pace = max(int(1024 * (run.ended - run.began) / max(usual, 1.0)), 1)
 
 
-@njit(cache=True)
+@inner
 def _leave_slot(w: Any) -> None:
     w.own.given = 0
     w.own.next_run += 1
 
 
-@njit(cache=True)
+@inner
 def _slot_is_over(w: Any, at: int) -> bool:
     """Whether the worker that ran until ``at`` has no time for another visit, or the kernel's has begun anew."""
     own = w.own
@@ -110,7 +110,7 @@ def _slot_is_over(w: Any, at: int) -> bool:
     return bool(at + w.p.visit_ns >= w.runs[own.next_run].ended)
 
 
-@njit(cache=True)
+@inner
 def _is_given(w: Any) -> bool:
     """Whether the recorded kernel's worker was asked for, or ran, about now: its run will come, or has been."""
     now, at = w.host.now, w.own.next_run
@@ -119,7 +119,7 @@ def _is_given(w: Any) -> bool:
     return bool(at > 0 and w.runs[at - 1].ended > now - JUST_NS)
 
 
-@njit(cache=True)
+@inner
 def _begin(w: Any, at: int) -> None:
     own = w.own
     own.working = 1
@@ -131,7 +131,7 @@ def _begin(w: Any, at: int) -> None:
     own.begins = own.clock
 
 
-@njit(cache=True)
+@inner
 def is_due(w: Any, now: int) -> bool:
     """Whether the worker has something to do up to ``now``."""
     own = w.own
@@ -155,7 +155,7 @@ def is_due(w: Any, now: int) -> bool:
     return bool(own.working and own.clock <= now)
 
 
-@njit(cache=True)
+@inner
 def next_wake(w: Any) -> int:
     """When the worker has something to do next."""
     own, at = w.own, w.own.next_run
@@ -166,7 +166,7 @@ def next_wake(w: Any) -> int:
     return int(w.runs[at].began) if at < w.runs.shape[0] else NEVER
 
 
-@njit(cache=True)
+@inner
 def queue_worker(w: Any) -> None:
     """queue_work(): the worker runs when it gets a CPU, some times much later than others.
 
@@ -189,7 +189,7 @@ def queue_worker(w: Any) -> None:
     h.wake = own.clock
 
 
-@njit(cache=True)
+@inner
 def end_run(w: Any) -> None:
     """The worker's run is over; the next one follows if a store was rejected meanwhile.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compiled import njit
+from ...compiled import inner, njit
 from ...datasets.trace.schema import Flag, Op
 from ...world.view import prefetch
 
@@ -48,7 +48,7 @@ HEAD, TOP, TOTAL = range(3)
 """The first unused slot; no hole is newer than this slot; all weights together."""
 
 
-@njit(cache=True)
+@inner
 def _sum_to(part: Any, last: int) -> Any:
     """The sum of the first ``last`` + 1 of 64 numbers."""
     total = np.int32(0)
@@ -58,7 +58,7 @@ def _sum_to(part: Any, last: int) -> Any:
     return np.int64(total)
 
 
-@njit(cache=True)
+@inner
 def _lower_after(part: Any, at: int, weight: int) -> None:
     """Take ``weight`` off the numbers of 64 that follow number ``at``."""
     limit, less = np.int32(at), np.int32(weight)
@@ -66,7 +66,7 @@ def _lower_after(part: Any, at: int, weight: int) -> None:
         part[i] = np.int32(part[i] - less * np.int32(np.int32(i) > limit))
 
 
-@njit(cache=True)
+@inner
 def _older(weights: Any, words: Any, groups: Any, blocks: Any, slot: int) -> int:
     """The weight of ``slot`` and of everything older."""
     base = slot >> 6 << 6
@@ -74,7 +74,7 @@ def _older(weights: Any, words: Any, groups: Any, blocks: Any, slot: int) -> int
     return inside + words[slot >> 6] + groups[slot >> 12] + blocks[slot >> 18]
 
 
-@njit(cache=True)
+@inner
 def _lighten(weights: Any, words: Any, groups: Any, blocks: Any, state: Any, slot: int, weight: int) -> None:
     """Take ``weight`` off a slot."""
     weights[slot] -= np.uint16(weight)
@@ -88,7 +88,7 @@ def _lighten(weights: Any, words: Any, groups: Any, blocks: Any, state: Any, slo
         blocks[i] -= weight
 
 
-@njit(cache=True)
+@inner
 def _append(
     weights: Any, owners: Any, slot_of: Any, words: Any, groups: Any, blocks: Any, state: Any,
     owner: int, weight: int,
@@ -111,14 +111,14 @@ def _append(
     state[TOTAL] += weight
 
 
-@njit(cache=True)
+@inner
 def _count_hole(words: Any, groups: Any, blocks: Any, slot: int, weight: int) -> None:
     words[slot >> 6] += weight
     groups[slot >> 12] += weight
     blocks[slot >> 18] += weight
 
 
-@njit(cache=True)
+@inner
 def _topmost_hole(weights: Any, owners: Any, words: Any, groups: Any, blocks: Any, top: int) -> int:
     """The newest hole at or below slot ``top``, or -1."""
     slot = top
@@ -136,7 +136,7 @@ def _topmost_hole(weights: Any, owners: Any, words: Any, groups: Any, blocks: An
     return -1
 
 
-@njit(cache=True)
+@inner
 def _move_together(lst: Any) -> None:
     """Use the slots from the beginning again, neighbouring holes as one."""
     weights, owners, slot_of, words, groups, blocks, hole_words, hole_groups, hole_blocks, state = lst
@@ -171,7 +171,7 @@ def _move_together(lst: Any) -> None:
         _append(weights, owners, slot_of, words, groups, blocks, state, _HOLE, waiting)
 
 
-@njit(cache=True)
+@inner
 def _enter(lst: Any, page: int, weight: int) -> None:
     """``page`` becomes the newest; as much weight of holes is filled, from the topmost down."""
     weights, owners, slot_of, words, groups, blocks, hole_words, hole_groups, hole_blocks, state = lst
@@ -191,7 +191,7 @@ def _enter(lst: Any, page: int, weight: int) -> None:
     _append(weights, owners, slot_of, words, groups, blocks, state, page, weight)
 
 
-@njit(cache=True)
+@inner
 def _leave(lst: Any, page: int) -> None:
     """``page`` leaves a hole."""
     weights, owners, slot_of, _, _, _, hole_words, hole_groups, hole_blocks, state = lst

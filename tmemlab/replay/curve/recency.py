@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compiled import njit
+from ...compiled import inner, njit
 from ...world.view import prefetch
 
 NEVER_USED = -1
@@ -33,7 +33,7 @@ def make_stream(pages: int) -> tuple[Any, ...]:
     )
 
 
-@njit(cache=True)
+@inner
 def _ones(word: Any) -> Any:
     """Bits set in a word of 64 (the form that compilers know)."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -42,7 +42,7 @@ def _ones(word: Any) -> Any:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(cache=True)
+@inner
 def _lower_words(words: Any, word: int) -> None:
     base, at = word & ~63, np.int16(word & 63)
     part = words[base : base + 64]
@@ -50,7 +50,7 @@ def _lower_words(words: Any, word: int) -> None:
         part[i] -= np.int16(np.int16(i) > at)
 
 
-@njit(cache=True)
+@inner
 def _lower_groups(groups: Any, group: int) -> None:
     base, at = group & ~63, np.int32(group & 63)
     part = groups[base : base + 64]
@@ -58,7 +58,7 @@ def _lower_groups(groups: Any, group: int) -> None:
         part[i] -= np.int32(np.int32(i) > at)
 
 
-@njit(cache=True)
+@inner
 def _begin_word(words: Any, groups: Any, blocks: Any, slot: int, before: int) -> None:
     """What is older than a word is known when it is begun."""
     if slot & (_BLOCK - 1) == 0:
@@ -69,7 +69,7 @@ def _begin_word(words: Any, groups: Any, blocks: Any, slot: int, before: int) ->
     words[slot >> 6] = before - groups[slot >> 12]
 
 
-@njit(cache=True)
+@inner
 def _move_together(slot_of: Any, bits: Any, words: Any, groups: Any, blocks: Any, state: Any) -> None:
     """Use the slots from the beginning again."""
     rank = np.empty(bits.shape[0], np.int32)  # bits before each word

@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from ...compiled import loop, njit
+from ...compiled import inner, loop
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, HOOK_TYPE, NEVER, POOL, WORLD
 from ...world.mechanics import free_pages, leave_pool
@@ -52,7 +52,7 @@ MOST_AHEAD = 8
 """Pages a readahead window has at most: page_cluster 3."""
 
 
-@njit(cache=True)
+@inner
 def _window(w: Any, adjacent: bool) -> int:
     """Pages that readahead looks at around a fault [Linux 7.1 mm/swap_state.c:__swapin_nr_pages].
 
@@ -74,7 +74,7 @@ def _window(w: Any, adjacent: bool) -> int:
     return int(pages)
 
 
-@njit(cache=True)
+@inner
 def _fault(w: Any, page: int, store: Any, load: Any, pressure: Any) -> int:
     """Bring one page in; where it was found. Its copy, if the policy keeps it, is stale from now on."""
     h = w.host

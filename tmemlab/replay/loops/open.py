@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import types
 
-from ...compiled import loop, njit
+from ...compiled import inner, loop
 from ...datasets.trace.schema import Flag, Op, Where
 from ...policies.interface import ABSENT, ACCEPT, DISK, HOOK_TYPE, NEVER, POOL, REMOTE, WORLD
 from ...world.mechanics import enter_pool, free_pages, has_more_than, leave_pool
@@ -36,7 +36,7 @@ RUN_SIGNATURE = types.int64(
 )
 
 
-@njit(cache=True)
+@inner
 def advance(w: Any, now: int) -> None:
     """The clock moves on: what the pool held until now is summed up."""
     h = w.host

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...compiled import njit
+from ...compiled import inner
 from ...policies.interface import ABSENT, STAYED
 from ...world.mechanics import free_pages
 from ...world.reclaim import swap_out
@@ -42,7 +42,7 @@ def make_near(pages: int) -> npt.NDArray[np.void]:
     return near
 
 
-@njit(cache=True)
+@inner
 def insert(w: Any, page: int, which: int) -> None:
     """Make ``page`` the newest of a list."""
     near, counts = w.near, w.counts
@@ -56,7 +56,7 @@ def insert(w: Any, page: int, which: int) -> None:
     counts[COUNT_INACTIVE - INACTIVE + which] += 1
 
 
-@njit(cache=True)
+@inner
 def remove(w: Any, page: int) -> None:
     """Take ``page`` off its list."""
     near, counts = w.near, w.counts
@@ -67,7 +67,7 @@ def remove(w: Any, page: int) -> None:
     near[page].list = OUT
 
 
-@njit(cache=True)
+@inner
 def last(w: Any, which: int) -> int:
     """The oldest page of a list, or -1."""
     near = w.near
@@ -76,7 +76,7 @@ def last(w: Any, which: int) -> int:
     return -1 if page == head else page
 
 
-@njit(cache=True)
+@inner
 def arrive(w: Any, page: int) -> None:
     """A page becomes resident: on the inactive list, or the active one if it left a short while ago."""
     near, counts = w.near, w.counts
@@ -91,7 +91,7 @@ def arrive(w: Any, page: int) -> None:
     insert(w, page, which)
 
 
-@njit(cache=True)
+@inner
 def _balance_lists(w: Any) -> None:
     """Deactivate a batch while the inactive list is low: ratio isqrt(10 x GiB), 1 below a GiB."""
     near, counts = w.near, w.counts
@@ -106,7 +106,7 @@ def _balance_lists(w: Any) -> None:
         insert(w, page, INACTIVE)
 
 
-@njit(cache=True)
+@inner
 def next_victim(w: Any) -> int:
     """The page that reclaim takes next, off its list; -1 if none is resident."""
     near, counts = w.near, w.counts
@@ -132,7 +132,7 @@ def next_victim(w: Any) -> int:
     return -1
 
 
-@njit(cache=True)
+@inner
 def evict(w: Any, store: Any) -> bool:
     """Swap one page out; False if there is none, no slot for it, or nobody takes it."""
     h, near, counts = w.host, w.near, w.counts
@@ -159,7 +159,7 @@ def evict(w: Any, store: Any) -> bool:
     return True
 
 
-@njit(cache=True)
+@inner
 def make_room(w: Any, keep: int, store: Any, pressure: Any) -> None:
     """Reclaim until ``keep`` pages are free or being written; ask the policy for what is still missing.
 

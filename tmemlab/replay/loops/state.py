@@ -36,13 +36,13 @@ def _preload(w: Any, pages: Any, lengths: Any, first: Any, store: Any) -> None:
     for i in range(pages.shape[0]):
         if first.shape[0]:
             w.host.next_load = first[pages[i]]
-        swap_out(w, pages[i], lengths[i], store)
+        swap_out(w, np.uint32(pages[i]), np.uint16(lengths[i]), store)
 
 
 @njit(cache=True, nogil=True)
 def _fill_last_store(w: Any, pages: Any) -> None:
     for i in range(pages.shape[0]):
-        send_down(w, pages[i], w.host.levels - 1)
+        send_down(w, np.uint32(pages[i]), w.host.levels - 1)
 
 
 class State:

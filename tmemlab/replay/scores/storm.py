@@ -14,9 +14,10 @@ compressed pool is not counted as reclaimable unless the policy gives it back.
 
 from typing import Any
 
+import numpy as np
 from numba import types
 
-from ...compiled import loop, njit
+from ...compiled import inner, loop
 from ...datasets.trace.schema import Where
 from ...policies.interface import HOOK_TYPE, WORLD
 from ...world.mechanics import free_pages, has_at_least
@@ -61,7 +62,7 @@ STORM_SIGNATURE = types.void(
 )
 
 
-@njit(cache=True)
+@inner
 def _reclaim_one(w: Any, left: int, credit: int, clen: int, swappiness: int, store: Any) -> Any:
     """Take one page from the LRU lists: what it was, as TAKEN has it, and the credit of page cache afterwards.
 
@@ -85,7 +86,8 @@ def _reclaim_one(w: Any, left: int, credit: int, clen: int, swappiness: int, sto
         h.base_free += 1
         return FILE, credit
     h.swap_free -= 1
-    where = swap_out(w, h.next_anonymous, clen, store)
+    # In the types of the replay's own calls: what follows is compiled once.
+    where = swap_out(w, np.uint32(h.next_anonymous), np.uint16(clen), store)
     h.next_anonymous += 1
     h.base_free += 1  # pages whose store failed were charged by swap_out and so stay where they are
     if where == _W_ZERO:
@@ -110,7 +112,8 @@ def storm(
     file_ns, store_ns, swappiness = params[FILE_NS], params[STORE_NS], params[SWAPPINESS]
     wanted, watched, lengths = params[WANTED], params[WATCH], clens.shape[0]
     h.next_anonymous = h.trace_pages
-    swapped = reclaimed = credit = 0  # reclaimed: left while it was looked at, into the pool as well
+    credit = np.int64(0)
+    swapped = reclaimed = 0  # reclaimed: left while it was looked at, into the pool as well
     given = 0
     stall = 0  # since the storm last got a page
     longest = 0

@@ -13,19 +13,19 @@ holds the pages with that many.
 
 from typing import Any
 
-from ...compiled import njit
+from ...compiled import inner
 from .zspages import GROUPS
 
 CHUNK = 64
 _NO_LIST = 255
 
 
-@njit(cache=True)
+@inner
 def _head(w: Any, free: int) -> int:
     return w.zspages.shape[0] - w.classes.shape[0] * GROUPS + free
 
 
-@njit(cache=True)
+@inner
 def _off_list(w: Any, frame: int) -> None:
     z = w.zspages[frame]
     if z.group != _NO_LIST:
@@ -34,7 +34,7 @@ def _off_list(w: Any, frame: int) -> None:
         z.group = _NO_LIST
 
 
-@njit(cache=True)
+@inner
 def _on_list(w: Any, frame: int) -> None:
     z = w.zspages[frame]
     if z.inuse < w.host.buddies and z.zclass > 0:
@@ -47,7 +47,7 @@ def _on_list(w: Any, frame: int) -> None:
         z.group = z.zclass
 
 
-@njit(cache=True)
+@inner
 def join(w: Any, chunks: int) -> int:
     """Room for an object of so many chunks: the page that holds it."""
     h = w.host
@@ -80,7 +80,7 @@ def join(w: Any, chunks: int) -> int:
     return int(frame)
 
 
-@njit(cache=True)
+@inner
 def part(w: Any, frame: int, chunks: int) -> None:
     """An object of so many chunks is gone; the page is free when it was the last."""
     h = w.host

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compiled import njit
+from ...compiled import inner, njit
 
 GROUPS = 10
 """Fullness groups by tenths of the objects in use; full zspages are in none."""
@@ -21,12 +21,12 @@ _FULLEST = np.array([max(groups.bit_length() - 1, 0) for groups in range(1 << GR
 """The highest group in a set of groups: a table, because nothing foretells which it is."""
 
 
-@njit(cache=True)
+@inner
 def _head(w: Any, zclass: int, group: int) -> int:
     return w.zspages.shape[0] - (w.classes.shape[0] - zclass) * GROUPS + group
 
 
-@njit(cache=True)
+@inner
 def _regroup(w: Any, zspage: int) -> None:
     """Move a zspage to the head of the group that its fullness belongs to, if that changed."""
     z = w.zspages[zspage]
@@ -37,7 +37,7 @@ def _regroup(w: Any, zspage: int) -> None:
     if z.group != _NO_GROUP:
         w.zspages[z.prev].next = z.next
         w.zspages[z.next].prev = z.prev
-        head = _head(w, z.zclass, z.group)
+        head = _head(w, z.zclass, np.int64(z.group))
         if w.zspages[head].next == head:
             c.groups &= ~(1 << z.group)
     if group != _NO_GROUP:
@@ -51,7 +51,7 @@ def _regroup(w: Any, zspage: int) -> None:
     z.group = group
 
 
-@njit(cache=True)
+@inner
 def allocate(w: Any, zclass: int) -> int:
     """Room for one object: the zspage that holds it."""
     h = w.host
@@ -72,15 +72,15 @@ def allocate(w: Any, zclass: int) -> int:
         if h.pool_pages > h.peak_pool_pages:
             h.peak_pool_pages = h.pool_pages
     else:
-        zspage = w.zspages[_head(w, zclass, _FULLEST[c.groups])].next
+        zspage = w.zspages[_head(w, zclass, np.int64(_FULLEST[c.groups]))].next
     w.zspages[zspage].inuse += 1
     c.used += 1
     if c.objects > 1:
-        _regroup(w, zspage)
+        _regroup(w, np.int32(zspage))
     return zspage
 
 
-@njit(cache=True)
+@inner
 def release(w: Any, zspage: int) -> None:
     """One object of ``zspage`` is gone; its pages are free again when that was the last."""
     h = w.host
@@ -89,7 +89,7 @@ def release(w: Any, zspage: int) -> None:
     c.used -= 1
     z.inuse -= 1
     if c.objects > 1:
-        _regroup(w, zspage)
+        _regroup(w, np.int32(zspage))
     if z.inuse == 0:
         c.zspages -= 1
         h.pool_pages -= c.pages
