@@ -7,6 +7,7 @@ The same parameters and the same seed give the same trace.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,16 @@ def synthesize(
         raise InvalidInputError(_FITS)
     touches = _touches(patterns, first, rate, rng)
     now = 0
-    with ImportWriter(
-        out, kind="swap" if host else "access", what="synth", page_kind=PageKind.ANONYMOUS
-    ) as writer:
+    # What is made next does not wait for what is written.
+    with (
+        ImportWriter(out, kind="swap" if host else "access", what="synth", page_kind=PageKind.ANONYMOUS) as writer,
+        ThreadPoolExecutor(1) as other,
+    ):
         for i, pattern in enumerate(patterns):
             writer.task(1000 + i, f"{type(pattern).__name__.lower()}-{i}")
-        idle = 0
-        while writer.events_written < events:
+        idle, made = 0, 0
+        written: Future[None] | None = None
+        while made < events:
             t, page = touches(now)
             now = int(t[-1])
             op = np.full(len(t), Op.LOAD, np.uint8)
@@ -89,8 +93,13 @@ def synthesize(
                 idle = 0 if len(t) else idle + 1
                 if idle > 64:
                     raise InvalidInputError(_FITS)
-            left = events - writer.events_written
-            _write(writer, t[:left], op[:left], page[:left], first, clen_mean, zero_share)
+            left = events - made
+            made += min(len(t), left)
+            if written:
+                written.result()
+            written = other.submit(_write, writer, t[:left], op[:left], page[:left], first, clen_mean, zero_share)
+        if written:
+            written.result()
         parameters = {
             "patterns": [repr(pattern) for pattern in patterns], "rate_per_s": rate, "seed": seed,
             "resident_bytes": resident_bytes, "storm": repr(storm) if storm else None,

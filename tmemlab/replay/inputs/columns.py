@@ -14,6 +14,7 @@ from ...errors import TraceError
 from ...policies.interface import NEVER
 from ...units import PAGE_SIZE
 from ...world.records import SAME_FILLED_LENGTH
+from ...world.view import prefetch
 from .recorded_settings import keeps_copies, rejects_poor
 from .spill import read_columns
 from .unwritten import DROPPED, RETRIED, UNWRITTEN, habits, not_written
@@ -61,28 +62,39 @@ class Columns:
         return len(self.page)
 
 
+_SURVEYED = np.dtype(
+    [("last", "i8"), ("group", "u2"), ("first", "u1"), ("seen", "u1"), ("failed", "u1")], align=True
+)
+"""What is known of a page, together: a page is one place in memory, not five. last: 0, or event << 2, one more, and
+2: the copy of that load went, so that it was stored, written or not; 1: its copy stayed."""
+
+_RECORD = _SURVEYED.itemsize
+_AHEAD = 16
+"""Events ahead at which a page's record is asked for: the table is larger than the caches."""
+
+
 @njit(cache=True, nogil=True)
-def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, threshold: int, keeps: bool) -> None:
+def _survey(events: Any, pages: Any, counts: Any, residence: int, threshold: int, keeps: bool) -> None:
     """One pass: what each page's first event was, counts by op, COPY_STAYS where a load follows a load, and what
-    unwritten.py tells of reads. events: op, page, where, cgroup, flags. keeps: the recorded pool kept what it
-    gave back, so that a page from it was as clean as one from disk.
+    unwritten.py tells of reads. events: op, page, where, cgroup, flags. pages: records of _SURVEYED, zeros. keeps:
+    the recorded pool kept what it gave back, so that a page from it was as clean as one from disk.
     """
     op, page, where, cgroup, flags = events
-    # event << 2 | 2: its copy went, so that it was stored, written or not | 1: its copy stayed
-    last_load = np.full(first.shape[0], -1, np.int64)
-    seen, failed = np.zeros(first.shape[0], np.bool_), np.zeros(first.shape[0], np.bool_)
+    table, ahead = pages.ctypes.data, op.shape[0] - _AHEAD
     for i in range(op.shape[0]):
-        p = page[i]
+        if i < ahead:
+            prefetch(table + page[i + _AHEAD] * _RECORD)
+        p = pages[page[i]]
         kind = op[i]
         counts[kind] += 1
-        if not seen[p]:
-            seen[p] = True
-            group[p] = cgroup[i]
-            first[p] = where[i] if kind == _LOAD else 4
-        if failed[p] and kind == _STORE:
+        if not p.seen:
+            p.seen = 1
+            p.group = cgroup[i]
+            p.first = where[i] if kind == _LOAD else 4
+        if p.failed and kind == _STORE:
             flags[i] |= RETRIED
-        failed[p] = kind == _STORE and where[i] == _FAILED
-        last = last_load[p]
+        p.failed = kind == _STORE and where[i] == _FAILED
+        last = p.last - 1
         if last >= 0:
             before = last >> 2
             late = residence > 0 and i - before > residence
@@ -90,15 +102,18 @@ def _survey(events: Any, first: Any, group: Any, counts: Any, residence: int, th
                 flags[before] |= _COPY_STAYS | (DROPPED if late else 0)
             elif kind == _STORE:
                 # A page that was not zero bytes when it was read and is now was written.
-                if residence > 0 and last & 2 and where[i] != _ZERO and not_written(p, i, threshold):
+                if residence > 0 and last & 2 and where[i] != _ZERO and not_written(page[i], i, threshold):
                     flags[i] |= UNWRITTEN
             elif late and last & 1:
                 flags[before] |= DROPPED
         taken = where[i] == _POOL and not keeps
         stayed = where[i] == _DISK or (where[i] == _POOL and keeps)
-        last_load[p] = i << 2 | taken << 1 | stayed if kind == _LOAD else -1
-    for last in last_load:
-        if residence > 0 and last & 1 and 0 <= last >> 2 < op.shape[0] - residence:
+        p.last = (i << 2 | taken << 1 | stayed) + 1 if kind == _LOAD else 0
+    if residence == 0:
+        return
+    for i in range(pages.shape[0]):
+        last = pages[i].last - 1
+        if last >= 0 and last & 1 and last >> 2 < op.shape[0] - residence:
             flags[last >> 2] |= DROPPED
 
 
@@ -132,6 +147,17 @@ def _fill_lengths(op: Any, page: Any, where: Any, clen: Any, pages: int, known: 
             length_of[p] = clen[i]
         if clen[i] == 0 and where[i] != _ZERO:
             clen[i] = SAME_FILLED_LENGTH  # of one non-zero value: since Linux 6.12 an ordinary, tiny page
+
+
+@njit(cache=True, nogil=True)
+def _correct_special(op: Any, where: Any, clen: Any) -> None:
+    """What _fill_lengths does to pages of one value, where every length was measured."""
+    for i in range(op.shape[0]):
+        if where[i] != _ZERO:
+            if clen[i] == 0:
+                clen[i] = SAME_FILLED_LENGTH
+        elif op[i] == _STORE:
+            clen[i] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -237,20 +263,22 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
             "damaged, or its lengths are in another unit"
         )
     pages = int(page.max()) + 1
-    first = np.full(pages, int(Where.UNKNOWN), np.uint8)
-    group = np.zeros(pages, np.uint16)
+    surveyed = np.zeros(pages, _SURVEYED)
     counts = np.zeros(3, np.int64)
     residence, unwritten = habits(op, page, where, pages)
     events = op, page, where, read["cgroup"], flags
-    _survey(events, first, group, counts, residence, int(unwritten * 2**16), keeps_copies(trace.manifest))
+    _survey(events, surveyed, counts, residence, int(unwritten * 2**16), keeps_copies(trace.manifest))
     if rejects_poor(trace.manifest):
         _does_not_compress(op, where, clen)
     known, source = measured_lengths(trace, clen)
-    if (clen == NO_CLEN).any() or (clen == 0).any():  # else every length was measured and none is special
+    if not (clen == NO_CLEN).any():
+        _correct_special(op, where, clen)
+    else:
         turned_away = _sample(clen[(op == _STORE) & ((where == Where.REJECTED) | (where == Where.DISK))])
         _fill_lengths(op, page, where, clen, pages, known, turned_away if len(turned_away) >= _ENOUGH else known)
+    first = np.where(surveyed["seen"] != 0, surveyed["first"], np.uint8(Where.UNKNOWN))
     return Columns(
-        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
+        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, surveyed["group"].copy(), first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
     )  # fmt: skip
 
