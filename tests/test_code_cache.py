@@ -122,6 +122,7 @@ def test_no_compiled_function_takes_another_function_object() -> None:
     from tests.replay.test_group_limit import closed
 
     closed(None)
+    gc.unfreeze()  # what a command's end took out of sight
     compiled = [thing for thing in gc.get_objects() if isinstance(thing, Dispatcher) and thing.overloads]
     ours = [thing for thing in compiled if thing.py_func.__module__.startswith("tmemlab")]
     assert len(ours) > 20

@@ -92,10 +92,12 @@ def cache_folder() -> Path:
 
 
 class _Inner(CPUDispatcher):  # type: ignore[misc]
-    """A compiled function that Python has no way into: called from there, it runs as it is written."""
+    """A compiled function that Python has no way into: where it calls, a version with one is compiled."""
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.py_func(*arguments)
+        if "with_entry" not in self.__dict__:
+            self.with_entry = njit(self.py_func)  # kept nowhere: in the cache it would take this one's place
+        return self.with_entry(*arguments)
 
 
 def inner(function: Callable[..., Any]) -> Any:

@@ -7,6 +7,7 @@ import pytest
 
 from tmemlab.collect.records import RECORD, Records
 from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter
+from tmemlab.directories import OwnDirectory
 from tmemlab.errors import TmemlabError, TraceError
 
 
@@ -17,7 +18,7 @@ def some_records(count: int, seed: int = 1) -> Records:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    writer = SpoolWriter(tmp_path)
+    writer = SpoolWriter(OwnDirectory.existing(tmp_path))
     writer.document(Frame.START, {"hello": 1})
     writer.records(some_records(20))
     writer.document(Frame.SAMPLE, {"rows": [], "dropped": 0})
@@ -73,7 +74,7 @@ def test_no_spool_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_spool_that_died_at_once_is_one_sentence(tmp_path: Path) -> None:
-    SpoolWriter(tmp_path).close()
+    SpoolWriter(OwnDirectory.existing(tmp_path)).close()
     with pytest.raises(TraceError, match="nothing to recover"):
         SpoolReader.start(tmp_path)
 
@@ -81,7 +82,7 @@ def test_a_spool_that_died_at_once_is_one_sentence(tmp_path: Path) -> None:
 def test_a_removed_directory_comes_back_with_everything(tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     folder.mkdir()
-    writer = SpoolWriter(folder)
+    writer = SpoolWriter(OwnDirectory.existing(folder))
     writer.records(some_records(20))
     (folder / SPOOL_NAME).unlink()
     folder.rmdir()
@@ -102,7 +103,7 @@ def test_a_removed_directory_comes_back_with_everything(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_come_back_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     folder.mkdir()
-    writer = SpoolWriter(folder)
+    writer = SpoolWriter(OwnDirectory.existing(folder))
     (folder / SPOOL_NAME).unlink()
     folder.rmdir()
     folder.write_text("in the way")

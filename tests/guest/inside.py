@@ -18,6 +18,7 @@ from typing import Any
 
 from tmemlab.collect.host.cgroup import OwnCgroup, find_hierarchy
 from tmemlab.collect.recording.session import Options, Session
+from tmemlab.directories import OwnDirectory
 
 ZSWAP = Path("/sys/module/zswap/parameters")
 COUNTED = ("pswpin", "pswpout", "zswpin", "zswpout", "zswpwb", "swpin_zero", "swpout_zero")
@@ -68,7 +69,7 @@ def record(recording: dict[str, Any], share: Path) -> dict[str, Any]:
             probe_set=recording["probe_set"], content_share=recording.get("contents", 0.0),
             sample_pages=recording.get("share"), command_name=recording.get("comm"),
         )  # fmt: skip
-        session = Session(spool, options, find_hierarchy())
+        session = Session(OwnDirectory.new(spool), options, find_hierarchy())
         session.usage_file = group.usage_file
         with session:
             attached = time.monotonic()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.house.imports import circles, imports, sources
 
-GROUND = {"cache", "compiled", "units", "errors", "tables", "kernels", "__init__"}
+GROUND = {"cache", "compiled", "directories", "units", "errors", "tables", "kernels", "__init__"}
 ROOMS = {
     "cli": GROUND | {"commands"},
     "commands": GROUND | {"replay", "policies", "world", "collect", "datasets"},
@@ -15,6 +15,7 @@ ROOMS = {
     "datasets": GROUND,
     "compiled": {"cache", "code_cache"},
     "cache": {"units"},
+    "directories": {"errors"},
     "code_cache": set(),
     "errors": set(),
     "units": {"errors"},

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmemlab.datasets.trace.schema import Flag, Op, Where
-from tmemlab.replay.inputs.columns import _survey
+from tmemlab.replay.inputs.columns import _SURVEYED, _survey
 from tmemlab.replay.inputs.unwritten import DROPPED, ENOUGH, RETRIED, UNKNOWN_SHARE, UNWRITTEN, habits
 
 from .build import I, L, S, columns, host, replay
@@ -24,9 +24,8 @@ def survey(
     op: np.ndarray, page: np.ndarray, where: np.ndarray, residence: int, share: float, keeps: bool = False
 ) -> np.ndarray:
     flags, nothing = np.zeros(len(op), np.uint8), np.zeros(len(op), np.uint16)
-    first, group = np.zeros(6, np.uint8), np.zeros(6, np.uint16)
     events = op, page, where, nothing, flags
-    _survey(events, first, group, np.zeros(3, np.int64), residence, int(share * 2**16), keeps)
+    _survey(events, np.zeros(6, _SURVEYED), np.zeros(3, np.int64), residence, int(share * 2**16), keeps)
     return flags
 
 

@@ -17,7 +17,8 @@ from typing import Any, Self
 import numpy as np
 import zstandard
 
-from ..errors import TmemlabError, TraceError
+from ..directories import OwnDirectory
+from ..errors import InvalidInputError, TmemlabError, TraceError
 from .records import RECORD, Records
 
 SPOOL_NAME = "spool.frames"
@@ -40,35 +41,34 @@ class SpoolFullError(TmemlabError):
 
 
 class SpoolWriter:
-    """Appends frames to ``directory``/spool.frames, which must not exist; files are 0600."""
+    """Appends frames to spool.frames in ``directory``, where it must not exist; files are 0600."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / SPOOL_NAME
-        self._descriptor = self._create()
+    def __init__(self, directory: OwnDirectory) -> None:
+        self.path = directory.path / SPOOL_NAME
+        self._directory = directory
+        self._descriptor = directory.create(SPOOL_NAME, "r+")
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._sequence = 0
         self.bytes_written = 0
-
-    def _create(self) -> int:
-        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def keep(self) -> None:
         """Where somebody removed or renamed the directory, make it again, with all that was written.
 
         The kernel keeps a removed file as long as it is open.
         """
-        if self.path.exists():
+        if self._directory.is_there() and self._directory.size(SPOOL_NAME) is not None:
             return
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lost, self._descriptor = self._descriptor, self._create()
+            self._directory.again()
+            lost, self._descriptor = self._descriptor, self._directory.create(SPOOL_NAME, "r+")
             at = 0
             while at < self.bytes_written:
                 at += os.sendfile(self._descriptor, lost, at, self.bytes_written - at)
             os.close(lost)
-        except OSError as error:
+        except (OSError, InvalidInputError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise TmemlabError(
-                f"{self.path.parent} was removed and cannot be made again ({error.strerror}): nothing is kept"
+                f"{self.path.parent} was removed and cannot be made again ({reason}): nothing is kept"
             ) from None
 
     def records(self, records: Records) -> None:
@@ -113,10 +113,12 @@ class SpoolReader:
     ``torn_bytes`` after iterating: bytes behind the last whole frame.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shown: Path | None = None) -> None:
+        """shown: how errors name the directory, to people."""
         self.path = directory / SPOOL_NAME
         if not self.path.is_file():
-            raise TraceError(f"{directory} holds no unfinished recording: name the OUT of tmemlab collect")
+            where = shown or directory
+            raise TraceError(f"{where} holds no unfinished recording: name the OUT of tmemlab collect")
         self.torn_bytes = 0
 
     def frames(self) -> Iterator[tuple[Frame, bytes]]:
@@ -145,13 +147,14 @@ class SpoolReader:
             yield kind, (decode_records(raw) if kind is Frame.RECORDS else json.loads(raw))
 
     @classmethod
-    def start(cls, directory: Path) -> dict[str, Any]:
+    def start(cls, directory: Path, shown: Path | None = None) -> dict[str, Any]:
         """The START document; TraceError where the recording died before it was written."""
-        for kind, value in cls(directory):
+        for kind, value in cls(directory, shown):
             if kind is Frame.START and isinstance(value, dict):
                 return value
             break
-        raise TraceError(f"the recording in {directory} died before its first frame: there is nothing to recover")
+        where = shown or directory
+        raise TraceError(f"the recording in {where} died before its first frame: there is nothing to recover")
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,6 @@
 """A spool into a trace: match, settle, write; in memory that grows with pages, not with events."""
 
-import os
-import shutil
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pyarrow as pa
 from ...datasets.derive.sample import scaled_samples
 from ...datasets.trace.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS
 from ...datasets.trace.write import TraceWriter
+from ...directories import OwnDirectory
 from ...errors import TraceError
 from ..probes.zswap_worker import run_rows
 from ..records import SWAP_TYPE_SHIFT, Kind, Records
@@ -31,11 +30,12 @@ Scrub = Callable[[dict[str, Any]], dict[str, Any]]
 class Spool:
     """The documents of a spool, gathered while its records stream by."""
 
-    def __init__(self, directory: Path, scrub: Scrub | None) -> None:
-        self.reader = SpoolReader(directory)
+    def __init__(self, directory: Path, scrub: Scrub | None, shown: Path | None = None) -> None:
+        """shown: how errors name the directory, to people."""
+        self.reader = SpoolReader(directory, shown)
         self.scrub = scrub or (lambda document: document)
         self.renumber = scrub is not None
-        self.start = self.scrub(SpoolReader.start(directory))
+        self.start = self.scrub(SpoolReader.start(directory, shown))
         self.end: dict[str, Any] | None = None
         self.samples: list[dict[str, Any]] = []
         self.dropped = 0
@@ -116,23 +116,30 @@ def convert(
     ``out`` may be ``directory`` itself, which the trace then replaces. TraceError where the spool holds no
     recording; the spool stays until the trace is whole. With ``scrub`` process ids are renumbered as well.
     """
-    spool = Spool(directory, scrub)
-    target = out
-    replace = out.exists() and out.resolve() == directory.resolve()
-    if replace:
-        target = out.with_name(f".{out.name}.new-{os.getpid()}")
-    with tempfile.TemporaryDirectory(prefix=".rows-", dir=directory) as scratch:
-        rows_file = Path(scratch) / "rows"
-        progress("matching")
-        matched = _match_all(spool, rows_file)
-        progress("writing")
-        manifest = _write(spool, matched, rows_file, target, extra or {})
-    if replace:
-        aside = out.with_name(f".{out.name}.spool-{os.getpid()}")
-        out.rename(aside)
-        target.rename(out)
-        shutil.rmtree(aside)
+    if not (out.exists() and out.resolve() == directory.resolve()):
+        return _convert(Spool(directory, scrub), out, out, progress, extra or {})
+    with OwnDirectory.existing(directory) as old:
+        # Nobody foretells the name of what will be put in its place.
+        target = out.absolute().with_name(f".{out.absolute().name}.new-{secrets.token_hex(4)}")
+        manifest = _convert(Spool(old.at, scrub, directory), out, target, progress, extra or {})
+        with OwnDirectory.existing(target) as new:
+            aside = out.absolute().with_name(f".{out.absolute().name}.spool-{secrets.token_hex(4)}")
+            old.become(aside)
+            new.become(out)
+        old.remove()
     return manifest
+
+
+def _convert(spool: Spool, out: Path, target: Path, progress: Callable[[str], None], extra: dict[str, Any]) -> Any:
+    """Match and write; the rows between the two lie beside ``out``, where there is room or else none for it."""
+    rows = OwnDirectory.beside(out, "rows")
+    try:
+        progress("matching")
+        matched = _match_all(spool, rows.at / "rows")
+        progress("writing")
+        return _write(spool, matched, rows.at / "rows", target, extra)
+    finally:
+        rows.remove()
 
 
 def _match_all(spool: Spool, rows_file: Path) -> Any:

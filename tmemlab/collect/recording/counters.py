@@ -7,9 +7,9 @@ how long tasks wait, and cannot be replayed.
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from ...directories import OwnDirectory
 from ..host import samples as host
 from ..records import NAMES
 from ..spool import Frame, SpoolWriter
@@ -24,10 +24,10 @@ def _cut(vmstat: host.Vmstat, phase: int) -> dict[str, Any]:
 
 
 def record_counters(
-    out: Path, options: Options, until: Callable[[], bool], watch: Callable[[Progress], None] | None
+    directory: OwnDirectory, options: Options, until: Callable[[], bool], watch: Callable[[Progress], None] | None
 ) -> Progress:
-    """Sample into a spool in ``out`` until ``until()`` or the duration is over."""
-    sampler, vmstat, spool, progress = host.Sampler(), host.Vmstat(), SpoolWriter(out), Progress()
+    """Sample into a spool in ``directory`` until ``until()`` or the duration is over."""
+    sampler, vmstat, spool, progress = host.Sampler(), host.Vmstat(), SpoolWriter(directory), Progress()
     blind = ["every event: only counters are sampled"]
     start = start_document(options, host.read_swaps(), "counters", "asked for", blind)
     begin = time.monotonic_ns()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...directories import OwnDirectory
 from ...errors import CommandError, InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from ..host import cgroup as cgroups
 from ..kernel import privileges
@@ -81,20 +82,20 @@ def collect(
         raise InvalidInputError("--memory-limit needs a command to limit: add -- COMMAND")
     if command:
         find(command)
-    made = _make_directory(out)
+    directory = OwnDirectory.new(out)
     task = Task(command, memory_limit, command_stdout, drop_privileges)
     try:
         with contextlib.ExitStack() as stack:
-            session, ending, cpu, seconds = _record(stack, out, options, task, watch, ready)
+            session, ending, cpu, seconds = _record(stack, directory, options, task, watch, ready)
     except CommandError:
-        _take_back(out, made)
+        directory.unlink(SPOOL_NAME)
+        _take_back(directory)
         raise
     except SpoolFullError as error:
         raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
     except BaseException:
-        if made and not (out / SPOOL_NAME).exists():
-            with contextlib.suppress(OSError):
-                out.rmdir()
+        if directory.size(SPOOL_NAME) is None:
+            _take_back(directory)
         raise
     extra: dict[str, Any] = {"provenance": provenance or {}, "license": trace_license}
     if command:
@@ -113,11 +114,11 @@ def _collect_counters(
 ) -> Outcome:
     if command:
         raise InvalidInputError("--counters-only watches the whole host: leave out the COMMAND")
-    _make_directory(out)
+    directory = OwnDirectory.new(out)
     with _stop_signals() as stopped:
         ready()
         begin, cpu = time.monotonic(), time.process_time()
-        progress = record_counters(out, options, lambda: bool(stopped), watch)
+        progress = record_counters(directory, options, lambda: bool(stopped), watch)
         spent, seconds = time.process_time() - cpu, time.monotonic() - begin
     return Outcome(out, convert_kept(out, out, note, {}), progress, None, spent, seconds, 0.0)
 
@@ -139,25 +140,10 @@ def _kept(directory: Path, what: str) -> str:
     return f"{what}; what was recorded is kept in {directory}: free space and run {command}"
 
 
-def _make_directory(out: Path) -> bool:
-    """Make ``out``, 0700; True where it was not there. InvalidInputError where something is in it."""
-    try:
-        out.mkdir(mode=0o700, parents=True)
-        return True
-    except FileExistsError:
-        if not out.is_dir() or any(out.iterdir()):
-            raise InvalidInputError(f"{out} already exists: name another directory, or remove it") from None
-        return False
-    except OSError as error:
-        raise InvalidInputError(f"cannot make the directory {out} ({error.strerror}): choose another") from None
-
-
-def _take_back(out: Path, made: bool) -> None:
-    """Remove the spool of a recording that had nothing to record, and its directory where we made it."""
-    with contextlib.suppress(OSError):
-        (out / SPOOL_NAME).unlink()
-        if made:
-            out.rmdir()
+def _take_back(directory: OwnDirectory) -> None:
+    """Remove the directory of a recording that had nothing to record, where we made it."""
+    if directory.made:
+        directory.remove()
 
 
 @dataclass(frozen=True)
@@ -172,7 +158,7 @@ class Task:
 
 def _record(
     stack: contextlib.ExitStack,
-    out: Path,
+    directory: OwnDirectory,
     options: Options,
     task: Task,
     watch: Callable[[Progress], None] | None,
@@ -188,14 +174,14 @@ def _record(
     if task.command and hierarchy is not None:
         group = stack.enter_context(cgroups.OwnCgroup(task.memory_limit, hierarchy))
     stopped = stack.enter_context(_stop_signals())
-    session = Session(out, options, hierarchy)
+    session = Session(directory, options, hierarchy)
     session.usage_file = group.usage_file if group else None
     stack.enter_context(session)
     ready()
     begin, cpu = time.monotonic(), time.process_time()
     child = stack.enter_context(running(task.command, group, task.stdout)) if task.command else None
     if task.drop_privileges:
-        privileges.drop(privileges.needed(out))
+        privileges.drop(privileges.needed(directory.path))
     session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)
     ending = None
     if child is not None:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...datasets.trace.schema import Where
+from ...directories import OwnDirectory
 from ...errors import InvalidInputError, KernelUnsupportedError
 from ..host import cgroup as cgroups
 from ..host import samples as host
@@ -153,13 +154,13 @@ def start_document(
 
 
 class Session:
-    """A recording into ``directory``, which must exist and hold no spool.
+    """A recording into ``directory``, which holds no spool.
 
     >>> with Session(directory, Options()) as session:   # attached and cut: recording
     ...     session.run(until=lambda: stop.is_set())
     """
 
-    def __init__(self, directory: Path, options: Options, hierarchy: cgroups.Hierarchy | None) -> None:
+    def __init__(self, directory: OwnDirectory, options: Options, hierarchy: cgroups.Hierarchy | None) -> None:
         self.directory = directory
         self.options = options
         self.hierarchy = hierarchy

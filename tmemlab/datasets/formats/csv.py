@@ -52,7 +52,7 @@ def export_csv(trace: Trace, path: Path, *, requests: str = "") -> int:
         "comm": tasks["comm"],
     }
     written = 0
-    with new_file(path) as (stream, _):
+    with new_file(path) as stream:
         writer = None
         for batch in trace.batches():
             chosen = keep[batch["op"]]

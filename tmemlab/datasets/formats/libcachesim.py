@@ -5,6 +5,7 @@ A record is 24 bytes, little endian and packed: ``u32 clock_time`` in seconds, `
 traceReader/customizedReader/oracle/oracleGeneralBin.h and its traceConv).
 """
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def export_libcachesim(trace: Trace, path: Path, *, requests: str = "all", size:
     following = np.full(trace.pages, -1, np.int64)
     columns = ("t", "op", "page", "clen") if size == "clen" else ("t", "op", "page")
     link: Any = _link
-    with new_file(path) as (stream, partial):
-        raw = stream if path.suffix != ".zst" else partial.with_suffix(".raw").open("w+b")
+    with new_file(path) as stream:
+        # without a name: nobody else can put a link where it would be
+        raw = stream if path.suffix != ".zst" else tempfile.TemporaryFile("w+b", dir=path.absolute().parent)  # noqa: SIM115
         try:
             end = total
             for batch in trace.batches(*columns, reverse=True):
@@ -72,7 +74,6 @@ def export_libcachesim(trace: Trace, path: Path, *, requests: str = "all", size:
         finally:
             if raw is not stream:
                 raw.close()
-                partial.with_suffix(".raw").unlink()
     return total
 
 

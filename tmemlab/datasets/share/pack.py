@@ -6,16 +6,17 @@ reads no other.
 """
 
 import hashlib
+import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ...directories import OwnDirectory
 from ...errors import InvalidInputError, TmemlabError, TraceError
 from ..trace.manifest import Manifest
-from ..trace.output import new_file
+from ..trace.output import new_file, refuse_used
 from ..trace.parquet import disk_errors
 from ..trace.read import Trace
 from ..trace.schema import EVENTS, MANIFEST_NAME
@@ -35,7 +36,7 @@ def pack(trace: Trace, path: Path) -> str:
     TraceError where a file does not match its checksum: damage is not packed.
     """
     digest = hashlib.sha256()
-    with new_file(path) as (stream, _):
+    with new_file(path) as stream:
 
         def write(data: bytes) -> None:
             digest.update(data)
@@ -62,8 +63,7 @@ def unpack(path: Path, out: Path, *, max_bytes: int = MAX_PACKED, max_ratio: int
     path, link, device or directory can be written. Nothing is left where anything is wrong. TraceError names the
     byte; more than ``max_bytes``, or than ``max_ratio`` bytes in memory for each packed, is refused at once.
     """
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or next(out.iterdir(), None) is not None)):
-        raise InvalidInputError(f"{out} already exists: name a directory that does not, or remove it")
+    refuse_used(out)
     if not path.is_file():
         raise TraceError(f"{path} cannot be read (there is no such file): name a packed trace")
     try:
@@ -77,29 +77,29 @@ def _unpack(tar: "_Tar", out: Path, max_bytes: int, max_ratio: int) -> Manifest:
     text = b"".join(tar.member(MANIFEST_NAME, None))
     manifest = Manifest.from_json(text, f"{tar.path}: {MANIFEST_NAME}")
     _check_size(tar.path, manifest, out, max_bytes, max_ratio)
-    parent = out.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=parent))
+    partial = OwnDirectory.beside(out, "partial")
     try:
         for name in sorted(manifest.files):
             entry = manifest.files[name]
             digest = hashlib.sha256()
-            with _create(partial / name) as target:
+            with os.fdopen(partial.create(name), "wb") as target:
                 for part in tar.member(name, entry.bytes):
                     digest.update(part)
                     target.write(part)
             if digest.hexdigest() != entry.sha256:
                 raise TraceError(f"{tar.path} is damaged: {name} does not match its checksum; fetch it again")
         tar.end()
-        with _create(partial / MANIFEST_NAME) as target:
+        with os.fdopen(partial.create(MANIFEST_NAME), "wb") as target:
             target.write(text)
         try:
-            Trace.open(partial)
+            Trace.open(partial.at)
         except TraceError as error:
-            raise TraceError(str(error).replace(str(partial), str(tar.path))) from None
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            raise TraceError(str(error).replace(str(partial.at), str(tar.path))) from None
+        partial.become(out)
+    except BaseException:
+        partial.remove()
+        raise
+    partial.close()
     return manifest
 
 
@@ -194,8 +194,3 @@ def _copy(path: Path, sha256: str, size: int, write: Callable[[bytes], None]) ->
             left -= len(part)
     if left or digest.hexdigest() != sha256:
         raise TraceError(f"{path} does not match its checksum: it was damaged or edited; fetch it again")
-
-
-def _create(path: Path) -> BinaryIO:
-    path.touch(0o600, exist_ok=False)
-    return path.open("r+b")

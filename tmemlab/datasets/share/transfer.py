@@ -10,8 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...directories import OwnDirectory
 from ...errors import InvalidInputError, TmemlabError, TraceError
 from ..trace.manifest import FileEntry, Manifest
+from ..trace.output import refuse_used
 from ..trace.parquet import disk_errors, file_sha256
 from ..trace.read import Trace
 from ..trace.schema import MANIFEST_NAME
@@ -65,29 +67,30 @@ def pull(
     ``sha256`` is what the manifest must have. What arrived before an interruption stays in a hidden directory
     beside ``out`` and is used by the next attempt. TraceError where what arrives is damaged.
     """
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or next(out.iterdir(), None) is not None)):
-        raise InvalidInputError(f"{out} already exists: name a directory that does not, or remove it")
+    refuse_used(out)
     remote = open_remote(url)
     text = _manifest_text(remote)
     if sha256 is not None and hashlib.sha256(text).hexdigest() != sha256:
         raise TraceError(f"{url}/{MANIFEST_NAME} is not the one that was asked for: its SHA-256 differs")
     manifest = Manifest.from_json(text, f"{url}/{MANIFEST_NAME}")
     total = sum(entry.bytes for entry in manifest.files.values())
-    partial = out.absolute().parent / f".{out.name}.pull-{hashlib.sha256(text).hexdigest()[:16]}"
-    with disk_errors(out):
-        partial.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_room(partial, manifest, total)
+    what = f"pull-{hashlib.sha256(text).hexdigest()[:16]}"
+    with disk_errors(out), OwnDirectory.left(out, what) as partial:
+        _check_room(partial, out, manifest, total)
         done = 0
         for name, entry in sorted(manifest.files.items()):
-            _fetch(remote, name, entry, partial / name, _of_one_file(progress, done, total))
+            _fetch(remote, name, entry, partial, _of_one_file(progress, done, total))
             done += entry.bytes
-        _write_private(partial / MANIFEST_NAME, text)
+        partial.unlink(MANIFEST_NAME)
+        with os.fdopen(partial.create(MANIFEST_NAME), "wb") as stream:
+            stream.write(text)
         try:
-            Trace.open(partial)
+            Trace.open(partial.at)
         except TraceError as error:
-            shutil.rmtree(partial)
-            raise TraceError(str(error).replace(str(partial), url)) from None
-        partial.rename(out)
+            said = str(error).replace(str(partial.at), url)
+            partial.remove()
+            raise TraceError(said) from None
+        partial.become(out)
     return manifest
 
 
@@ -108,46 +111,48 @@ def _manifest_text(remote: Remote) -> bytes:
     return text
 
 
-def _check_room(partial: Path, manifest: Manifest, total: int) -> None:
-    have = sum((partial / name).stat().st_size for name in manifest.files if (partial / name).exists())
-    free = shutil.disk_usage(partial).free
+def _check_room(partial: OwnDirectory, out: Path, manifest: Manifest, total: int) -> None:
+    have = sum(partial.size(name) or 0 for name in manifest.files)
+    free = shutil.disk_usage(partial.at).free
     if total - have > free:
         raise TmemlabError(
-            f"the trace needs {total - have} bytes and {partial.parent} has {free} free: pull elsewhere"
+            f"the trace needs {total - have} bytes and {out.absolute().parent} has {free} free: pull elsewhere"
         )
 
 
-def _fetch(remote: Remote, name: str, entry: FileEntry, path: Path, progress: Callable[[int], None]) -> None:
-    """Bring one file to ``path``, going on after what is there; a file that then differs is fetched once more."""
+def _fetch(
+    remote: Remote, name: str, entry: FileEntry, partial: OwnDirectory, progress: Callable[[int], None]
+) -> None:
+    """Bring one file into ``partial``, after what is there of it; one that then differs is fetched once more."""
     for attempt in range(_ATTEMPTS):
-        have = path.stat().st_size if path.exists() else 0
+        have = partial.size(name) or 0
         if have > entry.bytes:
-            path.unlink()
+            partial.unlink(name)
             have = 0
         try:
             if have < entry.bytes:
-                _append(remote, name, entry.bytes, path, have, progress)
+                _append(remote, name, entry.bytes, partial, have, progress)
         except TmemlabError as error:
             if attempt + 1 < _ATTEMPTS and not isinstance(error, TraceError):
                 continue
-            arrived = path.stat().st_size if path.exists() else 0
+            arrived = partial.size(name) or 0
             raise TmemlabError(
                 f"{error}; {arrived} of {entry.bytes} bytes of {name} are here: run it again"
             ) from None
-        if path.exists() and path.stat().st_size == entry.bytes and file_sha256(path) == entry.sha256:
+        if partial.size(name) == entry.bytes and file_sha256(partial.at / name) == entry.sha256:
             progress(entry.bytes)
             return
         # what a previous run left may be of another trace: one clean attempt
-        path.unlink(missing_ok=True)
+        partial.unlink(name)
         if have == 0:
             break
     raise TraceError(f"{remote.url}/{name} does not match its checksum: what is there is damaged")
 
 
-def _append(remote: Remote, name: str, size: int, path: Path, have: int, progress: Callable[[int], None]) -> None:
-    if not path.exists():
-        path.touch(0o600)
-    with path.open("ab") as stream:
+def _append(
+    remote: Remote, name: str, size: int, partial: OwnDirectory, have: int, progress: Callable[[int], None]
+) -> None:
+    with os.fdopen(partial.append(name), "ab") as stream:
         for part in remote.read(name, have):
             stream.write(part[: size - have])
             have += len(part)
@@ -171,9 +176,3 @@ def _counted(path: Path, before: int, total: int, progress: Progress) -> Iterato
             yield part
             before += len(part)
             progress(before, total)
-
-
-def _write_private(path: Path, text: bytes) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(text)

@@ -7,8 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, TmemlabError
 from .parquet import disk_errors
+
+
+def refuse_used(path: Path) -> None:
+    """InvalidInputError where there is anything at ``path`` but an empty directory."""
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None)):
+        raise InvalidInputError(f"{path} already exists: name a directory that does not, or remove it")
 
 
 def refuse_existing(path: Path) -> None:
@@ -18,11 +24,11 @@ def refuse_existing(path: Path) -> None:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+def new_file(path: Path) -> Iterator[BinaryIO]:
     """A binary stream, readable and writable, that becomes ``path`` (0600) at the end of the block.
 
-    Also the temporary name, beside which the caller may put files of its own. InvalidInputError where ``path``
-    exists; TmemlabError where the disk refuses. An exception removes what was written.
+    InvalidInputError where ``path`` exists; TmemlabError where the disk refuses. An exception removes what was
+    written.
     """
     refuse_existing(path)
     with disk_errors(path):
@@ -31,18 +37,22 @@ def new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         partial = Path(name)
         try:
             with os.fdopen(descriptor, "w+b") as stream:
-                yield stream, partial
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            _publish(partial, path)
+                _publish(stream.fileno(), partial, path)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def _publish(partial: Path, path: Path) -> None:
+def _publish(descriptor: int, partial: Path, path: Path) -> None:
+    """The open file itself gets the name, whatever lies under its temporary one by now."""
     try:
-        os.link(partial, path)  # unlike a rename, refuses to replace what appeared meanwhile
+        # unlike a rename, refuses to replace what appeared meanwhile
+        os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
     except FileExistsError:
         raise InvalidInputError(f"{path} appeared while it was being written: name another file") from None
     except OSError:  # a filesystem without hard links
         partial.rename(path)
+        if not os.path.samestat(os.fstat(descriptor), path.lstat()):
+            raise TmemlabError(f"{path} is not what was written: somebody else swapped it") from None

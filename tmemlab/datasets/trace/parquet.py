@@ -28,8 +28,9 @@ class TableWriter:
     Rows are appended in row groups of ``row_group``; a full disk raises TmemlabError.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
+    def __init__(self, path: Path, schema: pa.Schema, shown: Path) -> None:
+        """path: the file. shown: how errors name it, to people."""
+        self.path, self._shown = path, shown
         self.rows = 0
         delta = {f.name for f in schema if f.name in _DELTA or (schema is TABLES["samples"])}
         options: dict[str, Any] = {
@@ -43,7 +44,7 @@ class TableWriter:
         if schema is EVENTS:
             options["sorting_columns"] = [pq.SortingColumn(0)]
         self._schema = schema
-        with disk_errors(path):
+        with disk_errors(shown):
             path.touch(mode=0o600, exist_ok=False)
             self._writer = pq.ParquetWriter(path, schema, **options)
 
@@ -51,13 +52,13 @@ class TableWriter:
         """Append the rows of ``table``, whose schema must be that of the file."""
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table], self._schema)
-        with disk_errors(self.path):
+        with disk_errors(self._shown):
             self._writer.write_table(table, row_group_size=ROW_GROUP)
         self.rows += table.num_rows
 
     def close(self) -> None:
         """Write the footer."""
-        with disk_errors(self.path):
+        with disk_errors(self._shown):
             self._writer.close()
 
     def abandon(self) -> None:

@@ -9,8 +9,6 @@
 
 import dataclasses
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +17,10 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from ...directories import OwnDirectory
 from ...errors import InvalidInputError
 from .manifest import FileEntry, Manifest
+from .output import refuse_used
 from .parquet import ROW_GROUP, TableWriter, disk_errors, file_sha256
 from .schema import EVENTS, MANIFEST_NAME, NO_CLEN, NO_LATENCY, NO_SLOT, TABLES, events_file
 
@@ -40,12 +40,9 @@ class TraceWriter:
 
     def __init__(self, path: str | Path, *, events_per_file: int = EVENTS_PER_FILE, durable: bool = True) -> None:
         self.path = Path(path)
-        if self.path.is_symlink() or (self.path.exists() and not _is_empty_directory(self.path)):
-            raise InvalidInputError(f"{self.path} already exists: name a directory that does not, or remove it")
+        refuse_used(self.path)
         with disk_errors(self.path):
-            parent = self.path.absolute().parent
-            parent.mkdir(parents=True, exist_ok=True)
-            self._partial = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.partial-", dir=parent))
+            self._partial = OwnDirectory.beside(self.path, "partial")
         self._events_per_file = max(1, events_per_file)
         self._durable = durable
         self._files: list[TableWriter] = []
@@ -112,18 +109,17 @@ class TraceWriter:
         for file in [*self._files, *self._tables.values()]:
             file.close()
         manifest = self._complete(manifest)
-        target = self._partial / MANIFEST_NAME
         with disk_errors(self.path):
-            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            with os.fdopen(self._partial.create(MANIFEST_NAME), "w") as stream:
                 stream.write(manifest.to_json())
             if self._durable:
-                for name in [*manifest.files, MANIFEST_NAME, "."]:
-                    _flush(self._partial / name)
+                for name in [*manifest.files, MANIFEST_NAME]:
+                    _flush(self._partial.at / name)
+                self._partial.flush()
             # renaming onto an empty directory replaces it, onto anything else fails
-            self._partial.rename(self.path)
-            if self._durable:
-                _flush(self.path.absolute().parent)
+            self._partial.become(self.path, durable=self._durable)
         self._closed = True
+        self._partial.close()
         return manifest
 
     def discard(self) -> None:
@@ -132,7 +128,7 @@ class TraceWriter:
             self._closed = True
             for file in [*self._files, *self._tables.values()]:
                 file.abandon()
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +146,7 @@ class TraceWriter:
 
     def _table(self, name: str) -> TableWriter:
         if name not in self._tables:
-            self._tables[name] = TableWriter(self._partial / f"{name}.parquet", TABLES[name])
+            self._tables[name] = TableWriter(self._partial.at / f"{name}.parquet", TABLES[name], self.path)
         return self._tables[name]
 
     def _write_row_group(self, rows: int) -> None:
@@ -167,7 +163,7 @@ class TraceWriter:
         if self._events is None or self._events.rows >= self._events_per_file:
             if self._events is not None:
                 self._events.close()
-            self._events = TableWriter(self._partial / events_file(len(self._files)), EVENTS)
+            self._events = TableWriter(self._partial.at / events_file(len(self._files)), EVENTS, self.path)
             self._files.append(self._events)
         if taken:
             # one chunk a column, so that the rows become one row group
@@ -205,10 +201,6 @@ def _arrow(field: pa.Field, values: Any, rows: int) -> pa.Array:
     if not field.nullable:
         return pa.array(array, field.type)
     return pa.array(array, field.type, mask=array == SENTINELS[field.name])
-
-
-def _is_empty_directory(path: Path) -> bool:
-    return path.is_dir() and next(path.iterdir(), None) is None
 
 
 def _flush(path: Path) -> None:

@@ -65,8 +65,8 @@ class Columns:
 _SURVEYED = np.dtype(
     [("last", "i8"), ("group", "u2"), ("first", "u1"), ("seen", "u1"), ("failed", "u1")], align=True
 )
-"""What is known of a page, together: a page is one place in memory, not five. last: 0, or event << 2, one more, and
-2: the copy of that load went, so that it was stored, written or not; 1: its copy stayed."""
+"""What is known of a page, together: a page is one place in memory, not five. last: 0, or event << 2, plus 1,
+and 2: the copy of that load went, so that it was stored, written or not; 1: its copy stayed."""
 
 _RECORD = _SURVEYED.itemsize
 _AHEAD = 16
@@ -277,8 +277,9 @@ def columns_of(trace: Trace, read: dict[str, npt.NDArray[Any]]) -> Columns:
         turned_away = _sample(clen[(op == _STORE) & ((where == Where.REJECTED) | (where == Where.DISK))])
         _fill_lengths(op, page, where, clen, pages, known, turned_away if len(turned_away) >= _ENOUGH else known)
     first = np.where(surveyed["seen"] != 0, surveyed["first"], np.uint8(Where.UNKNOWN))
+    group = surveyed["group"].copy()
     return Columns(
-        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, surveyed["group"].copy(), first, pages,
+        trace.path, trace.manifest.kind, read["t"], op, page, flags, where, clen, group, first, pages,
         int(counts[_STORE]), int(counts[_LOAD]), int(counts[_INVALIDATE]), source, known, residence,
     )  # fmt: skip
 
