@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr.
 """
 
 import gc
+import io
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from . import __version__
 from .commands.groups import Group
 from .errors import TmemlabError
+from .printing import say
 
 _FIRST = ("collect", "replay", "curve", "validate", "policies", "datasets", "doctor", "cache")
 
@@ -37,13 +39,15 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         code = cli.main(arguments, prog_name="tmemlab", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        say(text.getvalue(), nl=False, err=True)
         sys.exit(error.exit_code)
     except TmemlabError as error:
-        click.echo(f"tmemlab: {error}", err=True)
+        say(f"tmemlab: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .printing import safe
+
 _GAP = 2
 _NARROW = 24
 """A column of text that would be narrower than this is not worth folding."""
@@ -34,11 +36,6 @@ def console() -> Console:
     """Where tables go: stdout, as wide as the terminal, or without a bound where there is none."""
     found = Console(highlight=False)
     return found if found.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_UNBOUNDED)
-
-
-def safe(value: object) -> str:
-    """Text from a trace, safe on a terminal: control characters become what they are called."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
 
 
 def print_text(text: str, indent: str = "") -> None:

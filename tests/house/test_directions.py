@@ -4,7 +4,7 @@ import pytest
 
 from tests.house.imports import circles, imports, sources
 
-GROUND = {"cache", "compiled", "directories", "units", "errors", "tables", "kernels", "__init__"}
+GROUND = {"cache", "compiled", "directories", "units", "errors", "tables", "kernels", "printing", "__init__"}
 ROOMS = {
     "cli": GROUND | {"commands"},
     "commands": GROUND | {"replay", "policies", "world", "collect", "datasets"},
@@ -19,7 +19,8 @@ ROOMS = {
     "code_cache": set(),
     "errors": set(),
     "units": {"errors"},
-    "tables": set(),
+    "tables": {"printing"},
+    "printing": set(),
     "kernels": set(),
     "__init__": set(),
 }

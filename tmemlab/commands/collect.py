@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..printing import say, say_over
 from ..units import format_bytes, format_count, format_duration, format_share
 from .common import json_option, on_terminal, publish
 from .groups import CONTEXT
@@ -77,22 +78,22 @@ def command(
         memory_limit,
         watch=_Meter() if terminal else None,
         note=_note if terminal else lambda _: None,
-        ready=lambda: click.echo("recording until Ctrl-C", err=True) if endless else None,
+        ready=lambda: say("recording until Ctrl-C", err=True) if endless else None,
         counters_only=counters_only,
         drop_privileges=True,
         # stdout is for our JSON document alone, where one was asked for there
         command_stdout=sys.stderr.fileno() if json_file == "-" else None,
     )
     if terminal:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        say_over()
     publish(_document(outcome), json_file, lambda: _print(outcome))
     if not outcome.manifest.certificate.complete:
-        click.echo(f"tmemlab: the trace is not complete: {outcome.manifest.certificate.note}", err=True)
+        say(f"tmemlab: the trace is not complete: {outcome.manifest.certificate.note}", err=True)
     if outcome.command is not None:
         limit = None if memory_limit is None else format_bytes(memory_limit)
         sentence = outcome.command.sentence(command[0], limit)
         if sentence:
-            click.echo(f"tmemlab: {sentence}", err=True)
+            say(f"tmemlab: {sentence}", err=True)
     return int(outcome.exit_code)
 
 
@@ -116,11 +117,11 @@ class _Meter:
             f"pool {format_bytes(sample.get('pool_bytes') or 0)}  "
             f"stalled {format_share(min(share, 1.0))}"
         )
-        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+        say_over(f"{line}")
 
 
 def _note(what: str) -> None:
-    click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
+    say_over(f"{what} ...")
 
 
 def _document(outcome: Any) -> dict[str, Any]:
@@ -155,14 +156,14 @@ def _print(outcome: Any) -> None:
     manifest = outcome.manifest
     events = manifest.events
     per_event = outcome.bytes_per_event
-    click.echo(
+    say(
         f"{outcome.path}: {format_count(events.stores)} stores, {format_count(events.loads)} loads, "
         f"{format_count(events.invalidates)} invalidates in {format_duration(manifest.duration_ns / 1e9)}"
         + (f", {per_event:.1f} bytes an event" if per_event else "")
     )
     for name, part in (("stores", manifest.certificate.stores), ("loads", manifest.certificate.loads)):
         kernel = "unknown" if part.kernel is None else format_count(part.kernel)
-        click.echo(
+        say(
             f"  {name:6}  recorded {format_count(part.recorded):>11}  dropped {format_count(part.dropped):>7}  "
             f"counted by the kernel {kernel:>11}"
         )

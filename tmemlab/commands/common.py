@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..errors import ThresholdExceededError, TmemlabError
+from ..printing import say
 
 
 class JsonTarget(click.ParamType):  # type: ignore[type-arg]
@@ -42,9 +43,10 @@ json_option: Callable[..., Any] = click.option(
 
 def write_json(document: dict[str, Any], target: str) -> None:
     """Write one JSON document to the file ``target``, or to stdout where it is ``-``."""
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    # JSON escapes what is no ASCII by itself, and all controls but this one
+    text = json.dumps(document, indent=2, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
     if target == "-":
-        click.echo(text, nl=False)
+        say(text, nl=False)
         return
     try:
         Path(target).write_text(text)
@@ -65,7 +67,7 @@ def publish(document: dict[str, Any], json_file: str | None, show: Callable[[], 
 
 def report(json_file: str | None, sentence: str, schema: str, **facts: Any) -> None:
     """Say what was done: one sentence for people, ``facts`` as JSON with its schema version."""
-    publish({"schema": f"tmemlab.{schema}/1", **facts}, json_file, lambda: click.echo(sentence))
+    publish({"schema": f"tmemlab.{schema}/1", **facts}, json_file, lambda: say(sentence))
 
 
 class TracePath(click.Path):
@@ -117,7 +119,7 @@ def tell_versions(policies: Iterable[str], kernel: str | None) -> None:
     for text in policies:
         sentence = chosen_version(text, kernel)
         if sentence:
-            click.echo(sentence, err=True)
+            say(sentence, err=True)
 
 
 fail_if_option: Callable[..., Any] = click.option(

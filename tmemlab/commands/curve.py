@@ -5,19 +5,20 @@ from typing import Any
 
 import click
 
+from ..printing import say
 from .common import TracePath, json_option, progress, publish
 from .groups import CONTEXT
 from .numbers import Count, Share
 
 
 def _print(result: Any, sizes: list[int], recorded_ram: int) -> None:
-    from ..tables import Column, print_table, safe
+    from ..tables import Column, print_table
     from ..units import format_bytes, format_share
 
     order = "least recently used page" if result.trace.manifest.kind == "access" else "oldest store"
     weight = {"bytes": "compressed bytes", "pages": "pages", "pool": "pages of zsmalloc"}[result.unit]
     followed = "" if result.sample == 1 else f", {100 * result.sample:g}% of the pages followed"
-    click.echo(f"{safe(result.trace.path)}: the {order} leaves, sizes in {weight}{followed}\n")
+    say(f"{result.trace.path}: the {order} leaves, sizes in {weight}{followed}\n")
     sampled, in_bytes = result.sample < 1, result.compressed is not None
     rows = []
     for size in sizes:
@@ -30,13 +31,13 @@ def _print(result: Any, sizes: list[int], recorded_ram: int) -> None:
     titles += ("compressed bytes",) if in_bytes else ()
     print_table([*(Column(title, right=True) for title in titles), Column("", text=True)], rows)
     if result.fill:
-        click.echo(
+        say(
             f"\npool: memory of zsmalloc. At the largest size {format_share(result.fill.share)} of it holds "
             f"objects and the rest is holes between them ({result.fill.replays} replays). compressed bytes: the "
             "data in it."
         )
     elif result.unit == "pool":
-        click.echo("\npool: size classes of the allocator, without the holes that a real one has between objects.")
+        say("\npool: size classes of the allocator, without the holes that a real one has between objects.")
 
 
 @click.command("curve", context_settings=CONTEXT)

@@ -2,6 +2,7 @@
 
 import click
 
+from ..printing import say
 from .common import json_option, publish
 from .groups import CONTEXT
 
@@ -22,10 +23,10 @@ def command(json_file: str | None) -> int:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             mark = "ok" if finding.ok else "MISSING" if finding.weight == REQUIRED else "-"
-            click.echo(f"{mark:8}{finding.name:{width}}  {finding.detail}")
+            say(f"{mark:8}{finding.name:{width}}  {finding.detail}")
             if finding.fix:
-                click.echo(f"{'':8}{'':{width}}  fix: {finding.fix}")
-        click.echo(sentence)
+                say(f"{'':8}{'':{width}}  fix: {finding.fix}")
+        say(sentence)
 
     publish(document(findings), json_file, show)
     return code

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..printing import say
 from .common import (
     TracePath,
     check_thresholds,
@@ -19,7 +20,7 @@ from .groups import CONTEXT
 
 
 def _print(result: Any) -> None:
-    from ..tables import Column, print_table, safe
+    from ..tables import Column, print_table
     from ..units import format_bytes, format_count, format_share
 
     def text(key: str, value: float | None) -> str:
@@ -30,7 +31,7 @@ def _print(result: Any) -> None:
         return format_bytes(value) if "bytes" in key else format_count(value)
 
     settings = ", ".join(f"{key}={value}" for key, value in vars(result.policy).items())
-    click.echo(f"{safe(result.trace.path)} against {result.policy.name} ({settings})\n")
+    say(f"{result.trace.path} against {result.policy.name} ({settings})\n")
     rows = []
     for key, truth in result.measured.items():
         error = result.error[key]
@@ -46,13 +47,13 @@ def _print(result: Any) -> None:
     if result.worker_runs:
         worker = f"in the {format_count(result.worker_runs)} runs that the kernel gave it"
     if result.policy.follows_runs:
-        click.echo(f"\nzswap's worker ran {worker}")
-    click.echo(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
+        say(f"\nzswap's worker ran {worker}")
+    say(f"\nevents put where the kernel put them: {format_share(result.agreement)}")
     if result.pool_error is not None:
         mean, rms = format_share(result.pool_error), format_share(result.pool_rms)
-        click.echo(f"pool over time, of its mean: mean absolute error {mean}, root mean square {rms}")
+        say(f"pool over time, of its mean: mean absolute error {mean}, root mean square {rms}")
     for kind, confusion in (("loads", result.confusion), ("stores", result.stores_confusion)):
-        click.echo(f"{kind}, kernel's place -> replay's: " + "; ".join(
+        say(f"{kind}, kernel's place -> replay's: " + "; ".join(
             f"{kernel} -> " + ", ".join(f"{place} {format_count(n)}" for place, n in row.items() if n)
             for kernel, row in confusion.items() if any(row.values())
         ))  # fmt: skip
@@ -90,5 +91,5 @@ def command(trace: Path, policy: str | None, worker: str, fail_if: tuple[str, ..
         result = validate(trace, parse_policy(policy, kernel) if policy else None, worker == "recorded")
     publish(result.as_json(), json_file, lambda: _print(result))
     if guesses_zram(manifest):
-        click.echo("which swap areas are zram was taken out of this trace: they are told by their sizes", err=True)
+        say("which swap areas are zram was taken out of this trace: they are told by their sizes", err=True)
     check_thresholds(thresholds, result.as_json(), result.policy.name)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TmemlabError
-from ..tables import Column, console, print_table, safe
+from ..printing import safe
+from ..tables import Column, console, print_table
 from ..units import PAGE_SIZE, format_bytes, format_count, format_duration, format_share
 from .compare import Comparison
 from .inputs.lossy import Lost
@@ -169,15 +170,19 @@ def _polyline(xs: np.ndarray, ys: np.ndarray, top: float, colour: str, title: st
 _COLOURS = ("#888", "#bbb", "#444", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b")
 
 
+def _html(text: str) -> str:
+    return escape(safe(text))
+
+
 def write_html(result: Comparison, target: Path) -> None:
     """The table, the pools over time and P(OOM) over the storm's size, as one page without scripts."""
     titles, cells = table(result.scores)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    rows = "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     times = result.host.balance[:, 0].astype(float)
     peak = max((row.series[:, 2].max() for row in result.scores), default=1)
     legend, pools, risks = [], [], []
     for number, row in enumerate(result.scores):
-        colour, name = _COLOURS[number % len(_COLOURS)], escape(row.label)
+        colour, name = _COLOURS[number % len(_COLOURS)], _html(row.label)
         legend.append(f'<span style="color:{colour}">&#9632;</span> {name}')
         seen = row.series[:, 2] >= 0
         pools.append(_polyline(times[seen], row.series[seen, 2].astype(float), float(peak), colour, name))
@@ -201,9 +206,9 @@ table{{border-collapse:collapse;font-variant-numeric:tabular-nums}}td,th{{paddin
 border-bottom:1px solid #ddd}}td:first-child,th:first-child{{text-align:left}}figure{{margin:1.5rem 0}}
 svg{{max-width:100%}}</style>
 <h1>tmemlab replay</h1>
-{"".join(f"<p>{escape(line)}</p>" for line in heading(result))}
+{"".join(f"<p>{_html(line)}</p>" for line in heading(result))}
 <table><thead><tr>{"".join(f"<th>{title}</th>" for title in titles)}</tr></thead><tbody>{rows}</tbody></table>
-{"".join(f"<p>{escape(line)}</p>" for line in [*result.notes, footing(result)])}
+{"".join(f"<p>{_html(line)}</p>" for line in [*result.notes, footing(result)])}
 <p>{" &nbsp; ".join(legend)}</p>
 {chart(pools, f"Pool over time; top: {top}, right: {format_duration(float(times[-1]) / 1e9)}")}
 {chart(risks, "P(OOM) over the share of RAM that is mlocked, 5% to 100%") if any(risks) else ""}

@@ -2,6 +2,7 @@
 
 import click
 
+from ...printing import say
 from ..common import json_option, publish
 from ..groups import CONTEXT
 
@@ -28,11 +29,11 @@ def command(json_file: str | None) -> None:
 
     def show() -> None:
         if folder is None:
-            click.echo("There is no cache: every run compiles anew.")
+            say("There is no cache: every run compiles anew.")
             return
-        click.echo(f"{folder}")
-        click.echo(f"compiled code  {format_bytes(compiled)}")
-        click.echo(f"columns        {format_bytes(held)} of {traces} traces, at most {format_bytes(limit)}")
+        say(f"{folder}")
+        say(f"compiled code  {format_bytes(compiled)}")
+        say(f"columns        {format_bytes(held)} of {traces} traces, at most {format_bytes(limit)}")
 
     document = {
         "schema": "tmemlab.cache/1",

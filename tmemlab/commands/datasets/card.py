@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ...printing import say
 from ..common import json_option, publish
 from ._shared import TRACE, dataset_command
 
@@ -28,4 +29,4 @@ def command(trace: Path, name: str | None, url: str, as_croissant: bool, json_fi
         "schema": "tmemlab.card/1", "name": called, "url": url,
         "card": None if as_croissant else text, "croissant": described,
     }  # fmt: skip
-    publish(document, json_file, lambda: click.echo(text, nl=False))
+    publish(document, json_file, lambda: say(text, nl=False))

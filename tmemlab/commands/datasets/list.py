@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import click
-
+from ...printing import say
 from ..common import json_option, publish
 from ._shared import CATALOGUE, dataset_command
 
@@ -36,7 +35,7 @@ def _print(traces: list[dict[str, Any]]) -> None:
     from ...units import format_bytes, format_count, format_duration
 
     if not traces:
-        click.echo("there is no trace in the catalogue", err=True)
+        say("there is no trace in the catalogue", err=True)
         return
     columns: list[Column | str] = [
         "name", Column("events", right=True), Column("pages", right=True), "duration", Column("size", right=True),

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import click
-
+from ...printing import say
 from ..common import json_option, publish
 from ._shared import TRACE, dataset_command, event_bar
 
@@ -15,16 +14,15 @@ def command(trace: Path, json_file: str | None) -> int:
     """Check every checksum and every rule of the format; exit code 5 when TRACE breaks one."""
     from ...datasets.trace.verify import verify
     from ...errors import TraceError
-    from ...tables import safe
 
     problems = verify(trace, event_bar("verifying"))
     document = {"schema": "tmemlab.verify/1", "path": str(trace), "ok": not problems, "problems": problems}
 
     def show() -> None:
         for problem in problems:
-            click.echo(f"tmemlab: {safe(problem)}", err=True)
+            say(f"tmemlab: {problem}", err=True)
         if not problems:
-            click.echo(f"{trace} is sound")
+            say(f"{trace} is sound")
 
     publish(document, json_file, show)
     return TraceError.exit_code if problems else 0

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ...printing import say
 from ..common import json_option, on_terminal, publish, status
 from ..groups import CONTEXT
 
@@ -58,8 +59,8 @@ def command(policies: tuple[str, ...], strict: bool, json_file: str | None) -> N
 
 def _print(results: list[Any]) -> None:
     for result in results:
-        click.echo(f"{result.name}  {result.replays} small replays")
+        say(f"{result.name}  {result.replays} small replays")
         for row in result.as_json()["rules"]:
-            click.echo(f"  {row['verdict']:13}  {row['rule']}: {row['about']}")
+            say(f"  {row['verdict']:13}  {row['rule']}: {row['about']}")
             for detail in row["details"]:
-                click.echo(f"                 {detail}")
+                say(f"                 {detail}")

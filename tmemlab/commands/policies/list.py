@@ -2,6 +2,7 @@
 
 import click
 
+from ...printing import say
 from ..common import json_option, publish
 from ..groups import CONTEXT
 
@@ -23,6 +24,6 @@ def command(json_file: str | None) -> None:
 
         lines = [(f"{row['name']}{'*' if row['default'] else ''}", row["about"]) for row in rows]
         print_table(["policy", Column("what it is", text=True)], lines)
-        click.echo("\n* compared when no policy is named")
+        say("\n* compared when no policy is named")
 
     publish({"schema": "tmemlab.policies/1", "policies": rows}, json_file, show)

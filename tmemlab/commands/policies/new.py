@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ...printing import say
 from ..common import json_option, publish
 from ..groups import CONTEXT
 
@@ -20,4 +21,4 @@ def command(name: str, output: Path | None, json_file: str | None) -> None:
     shown = path if path.is_absolute() else f"./{path}"
     sentence = f"{path} written: change it, then 'tmemlab policies check {shown}'"
     document = {"schema": "tmemlab.new/1", "path": str(path), "name": name}
-    publish(document, json_file, lambda: click.echo(sentence, err=True))
+    publish(document, json_file, lambda: say(sentence, err=True))

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ...printing import say
 from ..common import json_option, publish
 from ..groups import CONTEXT
 
@@ -55,15 +56,15 @@ def _print(policy: Any) -> None:
     from ...tables import Column, print_table, print_text
 
     run_by = kernels(policy)
-    click.echo(f"{policy.name}{f', Linux {run_by}' if run_by else ''}\n")
+    say(f"{policy.name}{f', Linux {run_by}' if run_by else ''}\n")
     print_text(policy.rules())
     params = policy.params()
     if params:
-        click.echo()
+        say()
         print_table(
             ["parameter", "default", "range", "unit", "kernel's name", Column("meaning", text=True)],
             [(p.name, p.default, p.range_text(), p.unit, p.kernel, p.about) for p in params],
         )
-    click.echo("\nsources")
+    say("\nsources")
     for source in policy.sources:
         print_text(source, indent="  ")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...printing import safe
 from ...units import format_bytes, format_count, format_duration
 from ..trace.read import Trace
 from ..trace.schema import EVENTS, TABLES
@@ -168,7 +169,7 @@ def _record_set(table: str, file: str, schema: pa.Schema) -> dict[str, Any]:
 
 def _line(value: Any) -> str:
     """Text of a trace on one line that Markdown leaves alone."""
-    text = " ".join(str(value).split())
+    text = safe(" ".join(str(value).split()))
     return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", text) if re.search(r"[<>|\[\]`]", text) else text
 
 
