@@ -6,6 +6,7 @@ Results go to stdout, everything else to stderr.
 
 import gc
 import io
+import os
 import sys
 from typing import Any
 
@@ -33,8 +34,23 @@ def cli() -> None:
     """
 
 
+def _open_streams() -> None:
+    """Have something at descriptors 0 to 2: a file opened later must not be where errors are printed."""
+    for number, mode in ((0, "r"), (1, "w"), (2, "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            stream = open(number, mode, closefd=False)  # noqa: SIM115 - for the life of the process
+            setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit with its code: see the table in the README."""
+    _open_streams()
     gc.set_threshold(50_000)  # what is imported stays: 40 ms of looking through it for what could go
     try:
         code = cli.main(arguments, prog_name="tmemlab", standalone_mode=False)

@@ -194,9 +194,8 @@ class OwnDirectory:
         """
         if self.is_there():
             return
-        path = self.path
+        fresh = type(self).new(self.path)
         self.close()
-        fresh = type(self).new(path)
         self._descriptor, self._parent, self._name = fresh._descriptor, fresh._parent, fresh._name
 
     def remove(self) -> None:

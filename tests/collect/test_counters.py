@@ -26,10 +26,11 @@ tmemlab.cli.main(["collect", sys.argv[1], "--counters-only", "--duration", "1s",
 @pytest.mark.skipif(not Path("/proc/vmstat").exists(), reason="reads Linux's /proc")
 def test_counters_without_root(tmp_path: Path) -> None:
     made = [parent for parent in tmp_path.parents if parent.name.startswith(("pytest-", "popen-"))]
-    for folder in (tmp_path, *made):
-        folder.chmod(0o777)  # pytest makes them for their owner alone
+    for folder in made:
+        folder.chmod(folder.stat().st_mode | 0o111)  # pytest makes them for their owner alone
+    tmp_path.chmod(0o1777)
     out = tmp_path / "trace"
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "TMEMLAB_CACHE": str(tmp_path / "cache")}
     run = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, out], capture_output=True, text=True, timeout=300, env=environment
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, TraceError
 from .recording.run import convert_kept
 from .spool import SpoolReader
 
@@ -30,12 +30,20 @@ def recover(spool_dir: Path, out: Path | None, note: Callable[[str], None] = lam
     full disk, with the recording kept.
     """
     reader = SpoolReader(spool_dir)
+    if reader.is_being_written():
+        raise InvalidInputError(f"{spool_dir} is still being recorded: end the recorder first, with Ctrl-C")
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInputError(f"{out} already exists: name a directory that does not, or remove it")
     for _ in reader.frames():
         pass
     torn = reader.torn_bytes
-    manifest = convert_kept(spool_dir, out or spool_dir, note, {})
+    try:
+        manifest = convert_kept(spool_dir, out or spool_dir, note, {})
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise TraceError(
+            f"the recording in {spool_dir} is none of this version ({type(error).__name__}: {error}): "
+            "recover it with the tmemlab that made it"
+        ) from error
     if manifest.certificate.complete:
         lost = "nothing was lost"
     elif torn:

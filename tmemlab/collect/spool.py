@@ -4,7 +4,9 @@ A file of frames, appended to and never rewritten. Each frame carries its length
 a checksum, so a torn tail is recognised and everything before it is used.
 """
 
+import contextlib
 import errno
+import fcntl
 import json
 import os
 import struct
@@ -46,10 +48,16 @@ class SpoolWriter:
     def __init__(self, directory: OwnDirectory) -> None:
         self.path = directory.path / SPOOL_NAME
         self._directory = directory
-        self._descriptor = directory.create(SPOOL_NAME, "r+")
+        self._descriptor = self._create()
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._sequence = 0
         self.bytes_written = 0
+
+    def _create(self) -> int:
+        descriptor = self._directory.create(SPOOL_NAME, "r+")
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with this process, however it ends
+        return descriptor
 
     def keep(self) -> None:
         """Where somebody removed or renamed the directory, make it again, with all that was written.
@@ -60,7 +68,7 @@ class SpoolWriter:
             return
         try:
             self._directory.again()
-            lost, self._descriptor = self._descriptor, self._directory.create(SPOOL_NAME, "r+")
+            lost, self._descriptor = self._descriptor, self._create()
             at = 0
             while at < self.bytes_written:
                 at += os.sendfile(self._descriptor, lost, at, self.bytes_written - at)
@@ -120,6 +128,17 @@ class SpoolReader:
             where = shown or directory
             raise TraceError(f"{where} holds no unfinished recording: name the OUT of tmemlab collect")
         self.torn_bytes = 0
+
+    def is_being_written(self) -> bool:
+        """Whether a recorder that lives has the file open."""
+        with self.path.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+        return False
 
     def frames(self) -> Iterator[tuple[Frame, bytes]]:
         """Kind and raw bytes of each whole frame in order."""

@@ -7,6 +7,7 @@ owner chose to run, unlike a trace.
 
 import hashlib
 import re
+import stat
 import sys
 import traceback
 from dataclasses import fields
@@ -40,7 +41,10 @@ def load_policies(path: Path) -> list[type[Policy]]:
     built_in()
     path = path.absolute()
     try:
-        stamp = path.stat().st_mtime_ns
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidInputError(f"{path} is no plain file: name a file with a policy")
+        stamp = status.st_mtime_ns
         source = path.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"cannot read the policy file {path}: {error.strerror}") from None

@@ -31,8 +31,10 @@ def read_chunks(path: Path, size: int) -> Iterator[bytes]:
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines of a text file, from 1; TraceError for a line that is too long to be text."""
     number, rest = 0, b""
-    for part in _parts(path):
-        *lines, rest = (rest + part).split(b"\n")
+    # in small pieces: a hundred million line ends unpacked at once would be as many objects
+    pieces = (part[at : at + _PLAIN_STEP] for part in _parts(path) for at in range(0, len(part), _PLAIN_STEP))
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             number += 1
             yield number, line.decode("utf-8", "replace").rstrip("\r")

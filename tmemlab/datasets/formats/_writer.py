@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from ... import __version__
 from ...compiled import njit
+from ...errors import TraceError
 from ...units import PAGE_SIZE
 from ..trace.manifest import Certificate, ClenMethod, EventCounts, Kernel, Manifest, ProbeSet, Reconciliation
-from ..trace.schema import CGROUPS, EVENTS, PAGES, TASKS, Op, PageKind, Where
+from ..trace.schema import CGROUPS, EVENTS, NO_CLEN, PAGES, TASKS, Flag, Op, PageKind, Where
 from ..trace.write import TraceWriter
 from ._ids import DenseIds
 
@@ -69,6 +70,7 @@ class ImportWriter:
         Operations that cannot be are left out: invalidates of pages that did nothing before or are gone, and loads
         of pages that are gone.
         """
+        self._check_codes(t, op, more)
         self._offered += len(t)
         page, keep = self._settle(self._ids.number(key, space), op)
         if not keep.all():
@@ -135,6 +137,21 @@ class ImportWriter:
     ) -> None:
         self._writer.discard()
 
+    def _check_codes(self, t: np.ndarray, op: np.ndarray, more: dict[str, np.ndarray]) -> None:
+        """TraceError where a code means nothing: the trace would not be sound."""
+        limits = {"op": len(Op), "where": len(Where), "flags": sum(Flag) + 1, "clen": PAGE_SIZE + 1}
+        for name, limit in limits.items():
+            values = op if name == "op" else more.get(name)
+            if values is None:
+                continue
+            wrong = values >= limit if name != "clen" else (values >= limit) & (values != NO_CLEN)
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                raise TraceError(
+                    f"{self._what}: event {self._offered + at} has {name} {values[at]}, and nothing beyond "
+                    f"{limit - 1} means anything"
+                )
+
     def _settle(self, ids: np.ndarray, op: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The pages, dense in order of first appearance, of the events to keep, and which those are."""
         grown = len(self._ids) - len(self._state)
@@ -152,10 +169,12 @@ class ImportWriter:
         order = np.empty(self._pages, np.int64)
         order[self._page[known]] = known
         keys, spaces = self._ids.keys[order], self._ids.spaces[order]
-        lowest = _lowest(keys, spaces)
+        # by rank: a space of 2^32 - 1 must not ask for memory for all below it
+        _, rank = np.unique(spaces, return_inverse=True)
+        lowest = _lowest(keys, rank)
         for at in range(0, len(keys), _STEP):
             part = slice(at, at + _STEP)
-            vpn = keys[part] - lowest[spaces[part]]
+            vpn = keys[part] - lowest[rank[part]]
             kinds = np.full(len(vpn), int(self._page_kind), np.uint8)
             self._writer.write_table(
                 "pages", pa.table({"space": spaces[part], "vpn": vpn, "kind": kinds}, schema=PAGES)

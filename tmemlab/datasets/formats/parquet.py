@@ -49,6 +49,10 @@ def import_parquet(
             with ImportWriter(out, kind=kind, what=f"parquet {path.name}") as writer:
                 for batch in file.iter_batches(batch_size=_STEP, columns=list(found.values()), use_threads=False):
                     values = {ours: _integers(path, row, ours, batch[theirs]) for ours, theirs in found.items()}
+                    beyond = values["t"] > (2**63 - 1) // TIME_UNITS[time_unit]
+                    if beyond.any():
+                        at = row + int(np.argmax(beyond))
+                        raise TraceError(f"{path}, row {at}: t is beyond 2^63 ns: name its --time-unit")
                     t = values["t"].astype(np.int64) * TIME_UNITS[time_unit]
                     start = int(t[0]) if start < 0 else start
                     late = np.flatnonzero(np.diff(t, prepend=max(start, last)) < 0)

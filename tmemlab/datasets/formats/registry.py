@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInputError
+from ..trace.output import refuse_special
 
 if TYPE_CHECKING:
     from ..trace.manifest import Manifest
@@ -85,6 +86,7 @@ def export_trace(trace: "Trace", path: Path, name: str, **options: Any) -> int:
 
 def import_trace(path: Path, out: Path, name: str, **options: Any) -> "Manifest":
     """Convert ``path`` from the format ``name`` to a trace at ``out``. ``options`` are the importer's own."""
+    refuse_special(path)
     manifest: Manifest = _function(name, False, options)(path, out, **options)
     return manifest
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ...errors import TraceError
 from . import typedjson
+from .extras import check_extras
 from .schema import MANIFEST_NAME, SCHEMA_VERSION, TABLES, events_file
 
 KINDS = ("swap", "access")
@@ -206,6 +207,7 @@ class Manifest:
             raise TraceError(f"{what} does not match its own checksum: it was damaged or edited; fetch it again")
         manifest: Self = typedjson.decode(cls, plain, what)
         manifest._check_file_list(what)
+        check_extras(manifest.extra, manifest.zram, what)
         return manifest
 
     @classmethod

@@ -1,14 +1,15 @@
 """JSON into dataclasses and back, strictly: every value has the declared type or the caller is told which has not.
 
-The supported declarations are ``int`` (0 to 2**63 - 1), ``bool``, ``str``, ``X | None``, ``list[X]``,
-``dict[str, X]``, nested dataclasses and ``Any`` (any JSON value). A field with a default may be absent.
-Keys that a dataclass does not declare are kept in its ``extra`` field, so that a later writer's additions
+The supported declarations are ``int`` (0 to 2**63 - 1), ``float`` (finite), ``bool``, ``str``, ``X | None``,
+``list[X]``, ``dict[str, X]``, nested dataclasses and ``Any`` (any JSON value). A field with a default may be
+absent. Keys that a dataclass does not declare are kept in its ``extra`` field, so that a later writer's additions
 survive a round trip.
 """
 
 import dataclasses
 import functools
 import json
+import math
 import types
 import typing
 from typing import Any
@@ -33,8 +34,21 @@ def parse(text: bytes, what: str) -> Any:
             raise ValueError("a key appears twice")
         return found
 
+    def finite(number: str) -> float:
+        if not math.isfinite(float(number)):
+            raise ValueError(f"{number[:40]} is too large for a number")
+        return float(number)
+
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=reject_constant, object_pairs_hook=unique_keys)
+        value = json.loads(
+            text.decode("utf-8"), parse_constant=reject_constant, parse_float=finite, object_pairs_hook=unique_keys
+        )
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate is no text: nothing could print it
+        return value
+    except UnicodeEncodeError:
+        raise TraceError(
+            f"{what} is not valid JSON (half of a surrogate pair): fetch or record the trace again"
+        ) from None
     except (ValueError, RecursionError) as error:
         reason = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
         raise TraceError(f"{what} is not valid JSON ({reason}): fetch or record the trace again") from None
@@ -64,6 +78,9 @@ def decode(kind: Any, value: Any, where: str) -> Any:
         return {key: decode(arguments[1], item, f"{where}.{_printable(key)}") for key, item in value.items()}
     if kind is int:
         _expect(type(value) is int and 0 <= value <= _MAX_INT, where, "an integer from 0 to 2^63 - 1", value)
+    elif kind is float:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _MAX_INT
+        _expect(fits, where, "a number", value)
     elif kind is bool:
         _expect(type(value) is bool, where, "true or false", value)
     elif kind is str:

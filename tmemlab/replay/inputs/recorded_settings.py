@@ -99,7 +99,7 @@ def _zswap(manifest: Manifest, settings: Mapping[str, Any]) -> Policy:
         values["inactive_pages"] = max(inactive_pages(limit), 1)
     reclaim = manifest.extra.get("reclaim")
     if "reclaimed_share" in known and isinstance(reclaim, dict) and reclaim.get("scanned"):
-        values["reclaimed_share"] = min(max(reclaim["reclaimed"] / reclaim["scanned"], 0.001), 1.0)
+        values["reclaimed_share"] = min(max(reclaim.get("reclaimed", 0) / reclaim["scanned"], 0.001), 1.0)
     return kind(**values)
 
 
