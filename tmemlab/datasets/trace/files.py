@@ -115,11 +115,30 @@ class TraceFile(CheckedFile):
         return found
 
     def read_into(self, out: np.ndarray, row_group: int, column: str, null: int | None) -> None:
-        """As :meth:`read`, into ``out`` (the row group's rows), with ``null`` in place of nulls."""
+        """As :meth:`read`, into ``out`` (the row group's rows), with ``null`` in place of nulls.
+
+        A column that is one value in all rows is not decoded: the footer has it, under the same checksum.
+        """
+        constant = self._constant(row_group, column, null)
+        if constant is not None and np.iinfo(out.dtype).min <= constant <= np.iinfo(out.dtype).max:
+            out[:] = constant
+            return
         at = 0
         for chunk in self.read(row_group, column).chunks:
             _fill(out[at : at + len(chunk)], chunk, null)
             at += len(chunk)
+
+    def _constant(self, row_group: int, column: str, null: int | None) -> int | None:
+        """The one value of a column chunk, by its statistics; None where it has several, or nobody knows."""
+        chunk = self.metadata.row_group(row_group).column(self.schema.names.index(column))
+        found = chunk.statistics
+        if found is None or not found.has_null_count or not chunk.num_values + found.null_count:
+            return None
+        if found.null_count:
+            rows = self.metadata.row_group(row_group).num_rows
+            return null if found.null_count == rows and self.schema.field(column).nullable else None
+        same = found.has_min_max and found.min == found.max and isinstance(found.min, int)
+        return int(found.min) if same else None
 
     @staticmethod
     def _options() -> dict[str, Any]:
