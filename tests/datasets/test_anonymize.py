@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, sample
-from tmemlab.datasets.derive.anonymize import anonymize
+from tmemlab.datasets.derive.anonymize import _group, anonymize
+from tmemlab.datasets.derive.layout import APART, moved
+from tmemlab.datasets.share.bundled import bundled
 from tmemlab.datasets.trace.manifest import (
     Certificate,
     ClenMethod,
@@ -22,6 +26,9 @@ from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.schema import SAMPLES
 from tmemlab.datasets.trace.verify import verify
 from tmemlab.errors import InvalidInputError
+from tmemlab.replay.compare import compare
+from tmemlab.replay.scores.row import StormPlan
+from tmemlab.replay.validate import validate
 
 # every string here is planted somewhere in the trace and must be nowhere afterwards
 SECRETS = {
@@ -156,13 +163,79 @@ def test_rare_groups_become_one(tmp_path):
     trace = Trace.open(secretive(tmp_path / "t"))
     anonymize(trace, tmp_path / "a", k=7)
     found = Trace.open(tmp_path / "a")
-    assert [row["comm"] for row in found.table("tasks").to_pylist()][1] == "merged"
-    assert [row["path"] for row in found.table("cgroups").to_pylist()].count("/merged") == 1
-    assert found.rows("cgroups") == 2  # "/" has no event at all and the inner one six
-    np.testing.assert_array_equal(found.events("task")["task"], trace.events("task")["task"])
-    assert found.table("pressure").to_pylist()[0]["task"] == 1
+    # of two commands one is rare: alone it would be known, so the other joins it
+    assert found.table("tasks").to_pylist() == [{"pid": 0, "comm": "merged", "cgroup": 0}]
+    # "/" has no event at all and the inner one six: together fewer than seven
+    assert [row["path"] for row in found.table("cgroups").to_pylist()] == ["/merged"]
+    assert found.table("pressure").to_pylist()[0]["task"] == 0
     report = found.manifest.extra["redaction"]
-    assert (report["commands"], report["commands_merged"], report["cgroups_merged"], report["k"]) == (2, 1, 2, 7)
+    assert (report["commands"], report["commands_merged"], report["cgroups_merged"], report["k"]) == (2, 2, 3, 7)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 40)), min_size=1, max_size=30),
+    st.integers(1, 60),
+)
+def test_no_label_stands_for_fewer_than_k_events_or_for_one_rare_name(rows, k):
+    names, events = [name for name, _ in rows], np.array([count for _, count in rows])
+    groups = _group(names, events, k, one_row=True)
+    assert len(groups.kept) == len({"merged" if name in groups.rare else name for name in names})
+    totals = {}
+    for at, name in enumerate(names):
+        kept = names[groups.kept[groups.row[at]]]
+        assert kept == name or {kept, name} <= groups.rare
+        label = "merged" if name in groups.rare else name
+        totals[label] = totals.get(label, 0) + int(events[at])
+    if k > 1 and len(set(names)) > 1:
+        assert all(total >= k for total in totals.values()) or len(totals) == 1
+        assert len(groups.rare) != 1
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(0, 2), st.lists(st.integers(1, 300), min_size=1, max_size=6), st.integers(513, 2**34)),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+def laid_out(runs, gaps):
+    """Pages of runs, a gap before each: space and page number."""
+    ends, pages = {}, []
+    for (space, steps, _), gap in zip(runs, gaps, strict=True):
+        at = ends.get(space, 0) + gap
+        for step in steps:
+            pages.append((space, at))
+            at += step
+        ends[space] = pages[-1][1]
+    return np.array([s for s, _ in pages], np.uint32), np.array([v for _, v in pages], np.uint64)
+
+
+@given(RUNS, st.integers(0, 2**63), st.randoms(use_true_random=False))
+def test_where_mappings_lay_cannot_be_told(runs, seed, random):
+    """Other distances between the same runs give the same result; distances within one stay as they were."""
+    space, vpn = laid_out(runs, [gap for _, _, gap in runs])
+    _, elsewhere = laid_out(runs, [random.randint(513, 2**34) for _ in runs])
+    result = moved(space, vpn, seed)
+    np.testing.assert_array_equal(result, moved(space, elsewhere, seed))
+    for s in set(space.tolist()):
+        order = np.argsort(vpn[space == s])
+        old, new = vpn[space == s][order].astype(np.int64), result[space == s][order].astype(np.int64)
+        assert len(set(new.tolist())) == len(new)
+        near = np.diff(old) <= APART
+        np.testing.assert_array_equal(np.diff(old)[near], np.diff(new)[near])
+        assert (np.abs(np.diff(np.sort(new))) <= APART).sum() == near.sum()  # no two mappings become one
+
+
+@pytest.mark.parametrize("name", ["redis-frontswap", "redis-zswap", "sqlite-limit", "sqlite-shrinker"])
+def test_scores_are_the_same(name, tmp_path):
+    """The default policies, and the recorded pool with all that is derived of the host."""
+    before = bundled()[name]
+    anonymize(Trace.open(before), tmp_path / "a")
+    speed = {"events_per_s": 0.0}
+    one, two = (compare(path, plan=StormPlan(20)) for path in (before, tmp_path / "a"))
+    for a, b in zip(one.scores, two.scores, strict=True):
+        assert a.as_json() | speed == b.as_json() | speed
+    a, b = validate(before), validate(tmp_path / "a")
+    assert a.policy == b.policy and a.predicted == b.predicted and a.measured == b.measured
 
 
 def test_times_can_be_coarsened(tmp_path):

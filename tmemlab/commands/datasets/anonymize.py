@@ -16,7 +16,12 @@ from ._shared import KEY, OUT, TRACE, dataset_command, made, open_trace
 @click.option(
     "--coarsen", default="1ns", type=Duration(1e-9), help="Round times down to a multiple of this; 1ns keeps them."
 )
-@click.option("--k", default=1, type=Count(1), help="Groups with fewer events than this become one.")
+@click.option(
+    "--k",
+    default=1,
+    type=Count(1),
+    help="Commands and cgroups with fewer events than this become one, never of one name alone.",
+)
 @json_option
 def command(trace: Path, out: Path, key_file: Path | None, coarsen: float, k: int, json_file: str | None) -> None:
     """Write TRACE to OUT without what identifies its host, its users and their programs.

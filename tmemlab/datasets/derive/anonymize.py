@@ -2,8 +2,9 @@
 
 Names of commands and cgroups, and process ids, become HMAC-SHA256 values under a key that is thrown away unless
 the caller keeps it: equal names stay equal, and nobody without the key can try names out. Counters since boot
-start at zero, page numbers are relative to the lowest of their address space, and the manifest keeps only what
-redact.py knows to be harmless. ``manifest.extra["redaction"]`` says what was done.
+start at zero, mappings of an address space lie in an order and at distances of their own (layout.py), and the
+manifest keeps only what redact.py knows to be harmless. ``manifest.extra["redaction"]`` says what was done.
+docs/privacy.md says what somebody who has the result can learn.
 """
 
 import hashlib
@@ -23,10 +24,12 @@ from ..trace.manifest import Manifest
 from ..trace.read import Trace
 from ..trace.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS, VMSTAT_COUNTERS
 from ..trace.write import TraceWriter
-from .redact import dropped_fields, redacted_manifest
+from .layout import moved
+from .redact import dropped_fields, harmless_extras, redacted_manifest
 
 KEY_BYTES = 32
 _MERGED = "merged"
+_STEP = 1 << 20
 _SINCE_BOOT = {
     *VMSTAT_COUNTERS, "psi_some_us", "psi_full_us",
     "zswap_limit_hit", "zswap_reject_total", "zswap_written_back",
@@ -42,8 +45,9 @@ def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: 
     """Write ``trace`` to ``out`` without what identifies its host, its users and their programs.
 
     ``key`` makes the same names the same in several traces; without it a new one is used and forgotten.
-    ``coarsen_ns`` rounds every time down to a multiple. Commands and cgroups with fewer than ``k`` events
-    become one row. With the defaults a replay gives the same scores.
+    ``coarsen_ns`` rounds every time down to a multiple. Commands and cgroups with fewer than ``k`` events become
+    one row, and the next larger ones with them until that has ``k`` events and two names; a command is one row
+    then, whatever processes ran it. With the defaults a replay gives the same scores.
     """
     if coarsen_ns < 1 or k < 1:
         raise InvalidInputError("times are rounded to at least 1 ns and groups kept from 1 event on")
@@ -52,13 +56,13 @@ def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: 
         raise InvalidInputError(f"a key of {len(key)} bytes could be guessed: use at least 16")
     tasks, cgroups = trace.table("tasks").to_pylist(), trace.table("cgroups").to_pylist()
     task_events, cgroup_events = _events_by_group(trace)
-    commands = _group([row["comm"] for row in tasks], task_events, k)
+    commands = _group([row["comm"] for row in tasks], task_events, k, one_row=k > 1)
     paths = _group([row["path"] for row in cgroups], cgroup_events, k)
     with TraceWriter(out) as writer:
         for batch in trace.batches():
             ids = {"task": commands.row[batch["task"]], "cgroup": paths.row[batch["cgroup"]]}
             writer.write_events({**batch, **ids, "t": _coarse(batch["t"], coarsen_ns)})
-        _write_pages(trace, writer)
+        _write_pages(trace, writer, key)
         rows = [_task(tasks[i], key, commands, paths) for i in commands.kept]
         writer.write_table("tasks", pa.Table.from_pylist(rows, TASKS))
         groups = [_cgroup(cgroups[i], key, paths) for i in paths.kept]
@@ -76,7 +80,8 @@ def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: 
             "time_rounded_to_ns": coarsen_ns,
             "dropped": sorted(dropped_fields(trace.manifest)),
         }
-        return writer.close(redacted_manifest(trace.manifest).replace(extra={"redaction": report}))
+        extra = {"redaction": report, **harmless_extras(trace.manifest)}
+        return writer.close(redacted_manifest(trace.manifest).replace(extra=extra))
 
 
 @dataclass(frozen=True)
@@ -86,24 +91,37 @@ class _Groups:
     rare: set[str]
     kept: list[int]
     row: np.ndarray
+    one_row: bool = False
 
 
-def _group(names: list[str], events: np.ndarray, k: int) -> _Groups:
+def _group(names: list[str], events: np.ndarray, k: int, one_row: bool = False) -> _Groups:
+    """one_row: all rows of a name become one."""
     totals: dict[str, int] = {}
     for at, name in enumerate(names):
         totals[name] = totals.get(name, 0) + int(events[at])
-    rare = {name for name, total in totals.items() if total < k} if k > 1 else set()
+    rare = _rare(totals, k)
     kept: list[int] = []
     row = np.zeros(1 << 16, np.uint16)
-    merged = -1
+    of_name: dict[str, int] = {}
     for at, name in enumerate(names):
-        if name in rare and merged >= 0:
-            row[at] = merged
+        label = _MERGED if name in rare else f"name {name}"
+        if (name in rare or one_row) and label in of_name:
+            row[at] = of_name[label]
             continue
-        row[at] = len(kept)
-        merged = len(kept) if name in rare else merged
+        row[at] = of_name[label] = len(kept)
         kept.append(at)
-    return _Groups(rare, kept, row)
+    return _Groups(rare, kept, row, one_row)
+
+
+def _rare(totals: dict[str, int], k: int) -> set[str]:
+    """Names to be merged, so that what they become stands for at least ``k`` events and two names."""
+    ascending = sorted(totals, key=lambda name: (totals[name], name))
+    rare = [name for name in ascending if totals[name] < k] if k > 1 else []
+    for name in ascending[len(rare) :]:
+        if not rare or (len(rare) > 1 and sum(totals[other] for other in rare) >= k):
+            break
+        rare.append(name)
+    return set(rare)
 
 
 def _events_by_group(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
@@ -120,18 +138,14 @@ def _coarse(t: np.ndarray, step: int) -> np.ndarray:
     return result
 
 
-def _write_pages(trace: Trace, writer: TraceWriter) -> None:
-    """Spaces numbered in order of appearance, page numbers from the lowest of each."""
-    spaces = DenseIds()
-    lowest = np.empty(0, np.uint64)
-    for batch in trace.table_batches("pages", "space", "vpn"):
-        space = spaces.number(batch["space"])
-        fresh = np.full(len(spaces) - len(lowest), np.iinfo(np.uint64).max, np.uint64)
-        lowest = np.concatenate([lowest, fresh])
-        np.minimum.at(lowest, space, batch["vpn"])
-    for batch in trace.table_batches("pages", "space", "vpn", "kind"):
-        space = spaces.number(batch["space"])
-        columns = {"space": space, "vpn": batch["vpn"] - lowest[space], "kind": batch["kind"]}
+def _write_pages(trace: Trace, writer: TraceWriter, key: bytes) -> None:
+    """Spaces numbered in order of appearance, their mappings moved (layout.py)."""
+    kind = trace.column("pages", "kind")
+    space = DenseIds().number(trace.column("pages", "space"))
+    vpn = moved(space, trace.column("pages", "vpn"), int.from_bytes(_digest(key, "layout", "")[:8], "little"))
+    for at in range(0, len(space), _STEP):
+        part = slice(at, at + _STEP)
+        columns = {"space": space[part], "vpn": vpn[part], "kind": kind[part]}
         writer.write_table("pages", pa.table(columns, schema=PAGES))
 
 
@@ -141,8 +155,9 @@ def _digest(key: bytes, kind: str, text: str) -> bytes:
 
 def _task(row: dict[str, Any], key: bytes, commands: _Groups, paths: _Groups) -> dict[str, Any]:
     rare = row["comm"] in commands.rare
+    pid = int.from_bytes(_digest(key, "pid", str(row["pid"]))[:4], "little") >> 1
     return {
-        "pid": 0 if rare else int.from_bytes(_digest(key, "pid", str(row["pid"]))[:4], "little") >> 1,
+        "pid": 0 if rare or commands.one_row else pid,
         "comm": _MERGED if rare else "t-" + _digest(key, "comm", row["comm"]).hex()[:12],
         "cgroup": int(paths.row[row["cgroup"]]),
     }

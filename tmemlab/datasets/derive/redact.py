@@ -19,6 +19,7 @@ from ..trace.manifest import (
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 _ZRAM_WORDS = {"algorithm", "comp_algorithm", "recomp_algorithm", "mode"}
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
+_REPLAYED = ("zswap_worker", "reclaim", "memory_cgroups", "failed_writes")
 _SWAP_TYPES = ("partition", "file", "zram")
 
 
@@ -56,6 +57,18 @@ def redacted_manifest(source: Manifest) -> Manifest:
         provenance={"how": "anonymised"},
         anonymised=True,
     )
+
+
+def harmless_extras(source: Manifest) -> dict[str, Any]:
+    """Keys beyond the format's own that a replay goes by: counts and times of the host's pool, and limits."""
+    kept = {name: source.extra[name] for name in _REPLAYED if name in source.extra}
+    command = source.extra.get("command")
+    if isinstance(command, dict) and isinstance(command.get("memory_limit"), int):
+        kept["command"] = {"memory_limit": command["memory_limit"]}
+    for name in ("zswap_worker", "reclaim"):
+        if name in kept:
+            kept[name] = {key: value for key, value in kept[name].items() if _WORD.fullmatch(key)}
+    return kept
 
 
 def _swap_type(area: SwapDevice) -> str:
