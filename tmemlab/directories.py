@@ -235,3 +235,13 @@ def _parent_of(path: Path) -> int:
     parent = path.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     return os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def refuse_special(path: Path) -> None:
+    """InvalidInputError where ``path`` is a pipe, a socket or a device: reading one may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever opens it says why it cannot be
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InvalidInputError(f"{path} is a pipe, a socket or a device: write it to a file first")

@@ -27,7 +27,7 @@ REPLAY = {"numpy", "numba", "pyarrow", "rich"}
         (["policies", "list"], {"numpy", "numba", "rich"}),
         (["replay", "redis-frontswap", "--storms", "5"], REPLAY),
         (["curve", "redis-frontswap"], REPLAY), (["validate", "redis-frontswap"], REPLAY),
-        (["datasets", "verify", "redis-frontswap"], REPLAY),
+        (["datasets", "verify", "redis-frontswap"], REPLAY - {"rich"}),
         (["datasets", "stats", "redis-frontswap"], REPLAY),
     ],
     ids=lambda words: " ".join(words[:2]) if isinstance(words, list) else None,

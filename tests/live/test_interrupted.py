@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,12 @@ def test_a_size_limit_ends_it(swap: Swap, swapper: Path, tmp_path: Path) -> None
     assert not groups()
 
 
+def may_be_spared() -> bool:
+    """Whether this host lets a process ask not to be killed: it needs CAP_SYS_RESOURCE."""
+    script = "echo -1000 > /proc/self/oom_score_adj"
+    return subprocess.run(["sh", "-c", script], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
     recorder = subprocess.Popen([*TMEMLAB, "collect", tmp_path / "trace"], stderr=subprocess.PIPE, text=True)
     assert recorder.stderr is not None
@@ -172,7 +179,14 @@ def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
             left = int(status.split("CapEff:")[1].split()[0], 16)
             time.sleep(0.05)
         assert left == 1 << 5 | 1 << 14  # CAP_KILL, CAP_IPC_LOCK
-        assert "NoNewPrivs:\t1" in status
+        for thread in Path(f"/proc/{recorder.pid}/task").iterdir():  # jemalloc's kept all of them
+            status = (thread / "status").read_text()
+            for held in ("CapEff", "CapPrm"):
+                assert int(status.split(f"{held}:")[1].split()[0], 16) == left, status
+            assert "NoNewPrivs:\t1" in status
+        wanted = "-1000" if may_be_spared() else Path("/proc/self/oom_score_adj").read_text().strip()
+        assert Path(f"/proc/{recorder.pid}/oom_score_adj").read_text().strip() == wanted
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 150 << 10  # 129 MiB, of which the ring is 48
         # the trace is finished without them
         recorder.send_signal(signal.SIGINT)
         assert recorder.wait(120) == 0
@@ -180,6 +194,18 @@ def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
     finally:
         if recorder.poll() is None:
             recorder.kill()
+
+
+def test_its_command_can_be_killed_for_memory(swap: Swap, tmp_path: Path) -> None:
+    """The recorder is spared, not what it runs."""
+    swap.pool()
+    out = tmp_path / "score"
+    done = subprocess.run(
+        [*TMEMLAB, "collect", tmp_path / "trace", "--", "sh", "-c", f"cat /proc/self/oom_score_adj > {out}"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert out.read_text() == Path("/proc/self/oom_score_adj").read_text()
 
 
 def test_without_root_it_says_so(tmp_path: Path) -> None:

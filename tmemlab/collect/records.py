@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.trace.schema import Where
+from ..datasets.trace.codes import Where
 
 RECORD = np.dtype(
     [

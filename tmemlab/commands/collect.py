@@ -1,5 +1,6 @@
 """tmemlab collect."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,15 @@ def command(
     tmemlab collect /tmp/trace --duration 60s
     tmemlab collect /tmp/trace --memory-limit 300M -- make -j4
     """
+    # A thread keeps the privileges that it has when it starts, and OpenBLAS starts one a CPU when it is loaded.
+    asked = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from ..collect.recording.run import collect
     from ..collect.recording.session import Options
+
+    del os.environ["OPENBLAS_NUM_THREADS"]
+    if asked is not None:
+        os.environ["OPENBLAS_NUM_THREADS"] = asked  # for the command
 
     options = Options(
         duration=duration, cgroup=cgroup, command_name=comm, sample_pages=sample, sample_hz=sample_rate,

@@ -7,7 +7,6 @@ owner chose to run, unlike a trace.
 
 import hashlib
 import re
-import stat
 import sys
 import traceback
 from dataclasses import fields
@@ -17,6 +16,7 @@ from typing import Any
 
 from numba.core.errors import NumbaError
 
+from ..directories import refuse_special
 from ..errors import InvalidInputError
 from .interface import REGISTRY, Hook, Policy
 from .registry import built_in
@@ -41,10 +41,8 @@ def load_policies(path: Path) -> list[type[Policy]]:
     built_in()
     path = path.absolute()
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidInputError(f"{path} is no plain file: name a file with a policy")
-        stamp = status.st_mtime_ns
+        refuse_special(path)
+        stamp = path.stat().st_mtime_ns
         source = path.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"cannot read the policy file {path}: {error.strerror}") from None

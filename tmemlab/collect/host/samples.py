@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...datasets.trace.schema import VMSTAT_COUNTERS
+from ...datasets.trace.codes import VMSTAT_COUNTERS
 
 ZSWAP_PARAMETERS = Path("/sys/module/zswap/parameters")
 ZSWAP_DEBUG = Path("/sys/kernel/debug/zswap")

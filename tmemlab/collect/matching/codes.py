@@ -1,6 +1,6 @@
 """The codes of records and of traces as plain integers, for compiled code."""
 
-from ...datasets.trace.schema import Flag, Op, PageKind, Pressure, Where
+from ...datasets.trace.codes import Flag, Op, PageKind, Pressure, Where
 from ..records import NAMES, Kind, RecordFlag
 
 KIND_STORE, KIND_LOAD, KIND_WRITEBACK = int(Kind.STORE), int(Kind.LOAD), int(Kind.WRITEBACK)

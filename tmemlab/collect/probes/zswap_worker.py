@@ -8,9 +8,8 @@ trace's pressure table, and their means into the manifest as ``zswap_worker``.
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from ...datasets.trace.schema import PRESSURE, Pressure
+from ...datasets.trace.codes import Pressure
 from ...kernels import ZSWAP_VISITS_A_RUN
 from ..kernel.btf import KernelTypes
 from ..kernel.symbols import kernel_symbols
@@ -80,8 +79,12 @@ def worker_times(runs: Records, counts_pages: bool) -> dict[str, float | int]:
     return found
 
 
-def run_rows(runs: Records, began_ns: int, ended_ns: int, counts_pages: bool) -> pa.Table:
+def run_rows(runs: Records, began_ns: int, ended_ns: int, counts_pages: bool) -> Any:
     """Three rows of the pressure table for each run: asked for, begun, ended; in the order of time."""
+    import pyarrow as pa  # not while recording
+
+    from ...datasets.trace.schema import PRESSURE
+
     stamps = [runs["address"].astype(np.int64) - runs["latency"], runs["address"], runs["t"]]
     kinds = (Pressure.WORKER_QUEUED, Pressure.WORKER_BEGIN, Pressure.WORKER_END)
     t = np.concatenate([stamp.astype(np.int64) for stamp in stamps]) - began_ns

@@ -14,6 +14,7 @@ from ...errors import CommandError
 from ..host.cgroup import OwnCgroup
 from ..host.guard import die_with_parent
 
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
 """What env(1) and shells answer for a command that is not there, that cannot be run, or that a signal ended."""
 
@@ -87,11 +88,37 @@ def find(argv: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def running(argv: list[str], group: OwnCgroup | None, stdout: int | None) -> "Iterator[subprocess.Popen[bytes]]":
-    """The command, started inside ``group``; killed at the end if it still runs. CommandError if it cannot."""
+def spared() -> "Iterator[str | None]":
+    """Not to be killed for want of memory meanwhile, where that is allowed; what it was before, for the command.
+
+    The recorder is small, and what it has seen of the last second is what is wanted after an OOM kill.
+    """
+    try:
+        before = OOM_SCORE.read_text().strip()
+        OOM_SCORE.write_text("-1000")
+    except OSError:  # it needs CAP_SYS_RESOURCE
+        yield None
+        return
+    try:
+        yield before
+    finally:
+        with contextlib.suppress(OSError):
+            OOM_SCORE.write_text(before)
+
+
+@contextlib.contextmanager
+def running(
+    argv: list[str], group: OwnCgroup | None, stdout: int | None, oom_score: str | None = None
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """The command, started inside ``group``; killed at the end if it still runs. CommandError if it cannot.
+
+    oom_score: its own oom_score_adj, where the recorder's is another.
+    """
 
     def enter() -> None:
         die_with_parent()
+        if oom_score is not None:
+            OOM_SCORE.write_text(oom_score)
         if group is not None:
             group.join()
 

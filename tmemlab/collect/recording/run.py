@@ -15,12 +15,13 @@ from ...directories import OwnDirectory
 from ...errors import CommandError, InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from ..host import cgroup as cgroups
 from ..kernel import privileges
-from ..matching.spool_to_trace import Scrub, convert
 from ..spool import SPOOL_NAME, SpoolFullError
-from .command import Ending, find, running
+from .command import Ending, find, running, spared
 from .counters import record_counters
 from .session import Options, Progress, Session
 
+Scrub = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes host identity out of the START and END documents."""
 _PATIENCE_SECONDS = 10.0
 """How long a command may take to end after SIGTERM before it is killed."""
 
@@ -127,6 +128,9 @@ def convert_kept(
     directory: Path, out: Path, note: Callable[[str], None], extra: dict[str, Any], scrub: Scrub | None = None
 ) -> Any:
     """convert.convert, with errors that say that the recording is kept and how to go on."""
+    # Only now: while it records, a recorder needs none of the libraries that match and write.
+    from ..matching.spool_to_trace import convert
+
     try:
         return convert(directory, out, progress=note, extra=extra, scrub=scrub)
     except OSError as error:
@@ -177,9 +181,10 @@ def _record(
     session = Session(directory, options, hierarchy)
     session.usage_file = group.usage_file if group else None
     stack.enter_context(session)
+    oom_score = stack.enter_context(spared())
     ready()
     begin, cpu = time.monotonic(), time.process_time()
-    child = stack.enter_context(running(task.command, group, task.stdout)) if task.command else None
+    child = stack.enter_context(running(task.command, group, task.stdout, oom_score)) if task.command else None
     if task.drop_privileges:
         privileges.drop(privileges.needed(directory.path))
     session.run(lambda: bool(stopped) or (child is not None and child.poll() is not None), watch)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...datasets.trace.schema import Where
+from ...datasets.trace.codes import Where
 from ...directories import OwnDirectory
 from ...errors import InvalidInputError, KernelUnsupportedError
 from ..host import cgroup as cgroups
@@ -82,6 +82,18 @@ class Progress:
     spool_bytes: int = 0
     contents: int = 0
     sample: dict[str, int | None] = field(default_factory=dict)
+
+
+def _forget_compiler() -> None:
+    """Give back what compiling the probes took: the code of LLVM and clang, which is on disk, and freed memory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.malloc_trim(0)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, access, *_, path = line.split(maxsplit=5)
+        # Code alone: pages of data may have been written to when the library was loaded.
+        if access == "r-xp" and ("/libLLVM" in path or "/libclang" in path):
+            begin, end = (int(address, 16) for address in span.split("-"))
+            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
 
 
 def _lock_memory(locked: bool) -> None:
@@ -229,6 +241,7 @@ class Session:
             self._contents = ContentSampler(contents, twin, self._counters, share)
         self._spool = SpoolWriter(self.directory)
         stack.callback(self._spool.close)
+        _forget_compiler()
         _lock_memory(True)
         stack.callback(_lock_memory, False)
         stack.enter_context(in_time())

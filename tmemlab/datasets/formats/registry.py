@@ -13,8 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...directories import refuse_special
 from ...errors import InvalidInputError
-from ..trace.output import refuse_special
 
 if TYPE_CHECKING:
     from ..trace.manifest import Manifest

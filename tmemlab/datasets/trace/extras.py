@@ -13,7 +13,7 @@ _KINDS: dict[str, Any] = {
     "zswap_worker": dict[str, float],
     "reclaim": dict[str, int],
     "memory_cgroups": int | None,
-    "failed_writes": int | None,
+    "failed_writes": dict[str, int],
     "command": dict[str, Any],
 }
 _NUMBERS = re.compile(r"\s*(\d{1,19}\s+)*\d{1,19}\s*")

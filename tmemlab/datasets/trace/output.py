@@ -1,7 +1,6 @@
 """A new file that appears under its name only when it is complete."""
 
 import os
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +15,6 @@ def refuse_used(path: Path) -> None:
     """InvalidInputError where there is anything at ``path`` but an empty directory."""
     if path.is_symlink() or (path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None)):
         raise InvalidInputError(f"{path} already exists: name a directory that does not, or remove it")
-
-
-def refuse_special(path: Path) -> None:
-    """InvalidInputError where ``path`` is a pipe, a socket or a device: reading one may never end."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return  # whoever opens it says why it cannot be
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise InvalidInputError(f"{path} is a pipe, a socket or a device: write it to a file first")
 
 
 def refuse_existing(path: Path) -> None:
