@@ -1,6 +1,10 @@
-"""Throw damaged traces, archives and foreign files at every reader until the time is up.
+"""Throw damaged traces, archives, foreign files and policies at every reader until the time is up.
 
-    .venv/bin/python tools/fuzz_datasets.py [--seconds 60] [--seed N] [--target NAME]
+    .venv/bin/python tools/fuzz_datasets.py [--seconds 60] [--seed N] [--target NAME] [--keep-seeds]
+
+Guided by coverage: an input that reaches a line of tmemlab which none reached before is a seed from then on, and
+is kept in tests/datasets/seeds/ with --keep-seeds, where every later run begins. The lines are Python's own, by
+sys.settrace; what Arrow does inside is not seen.
 
 Every input is either read whole and sound or refused in one sentence (TmemlabError). Anything else, and any hang
 or memory blow-up, is a finding: the input is kept in tests/datasets/corpus/ and tests/datasets/test_corpus.py
@@ -12,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import pickle
 import random
 import resource
 import shutil
@@ -21,6 +26,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -33,8 +40,11 @@ from tmemlab.datasets.share.pack import pack, unpack  # noqa: E402
 from tmemlab.datasets.trace.read import Trace  # noqa: E402
 from tmemlab.datasets.trace.verify import verify  # noqa: E402
 from tmemlab.errors import TmemlabError  # noqa: E402
+from tmemlab.policies.catalogue import parse_policies  # noqa: E402
 
 CORPUS = ROOT / "tests/datasets/corpus"
+SEEDS = ROOT / "tests/datasets/seeds"
+LARGEST_SEED = 4096
 MEMORY = 6 << 30
 PATIENCE_S = 60
 BATCH = 100
@@ -147,22 +157,68 @@ def targets(place: Path) -> dict[str, Target]:
             assert verify(scratch / "t") == []
 
         found[f"import-{name}"] = (seeds, importer)
+
+    def policy(data: bytes, _: Path) -> None:
+        text = data.decode("utf-8", "surrogateescape")
+        if ".py" not in text:  # such a file would be run
+            for chosen in parse_policies(text):
+                chosen.layout()
+
+    texts = [b"zswap.v6_18:max_pool_percent=2,shrinker=on", b"order.lru:max_pool_pages=100", b"zram:fallback=none"]
+    found["policy"] = (texts, policy)
+    for path in sorted(SEEDS.glob("*-*")):
+        name = path.name.rpartition("-")[0]
+        if name in found:
+            found[name][0].append(path.read_bytes())
     return found
 
 
-def batch(target: Target, seed: int, place: Path, current: Path) -> None:
-    """One child's worth of inputs; the one under way is in ``current``."""
+Lines = set[tuple[str, int]]
+PACKAGE = str(ROOT / "tmemlab")
+
+
+def reached_by(run: Callable[[], object]) -> Lines:
+    """The lines of the package that a call goes through; what it raises is raised."""
+    lines: Lines = set()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return trace
+
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(None)
+        REACHED.update(lines)
+    return lines
+
+
+REACHED: Lines = set()
+"""Of the last input, also where it was refused."""
+
+
+def batch(target: Target, seed: int, place: Path, current: Path, known: Lines) -> None:
+    """One child's worth of inputs; the one under way is in ``current``, what reaches new lines in place/new."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     rng = random.Random(seed)
     seeds, run = target
-    for _ in range(BATCH):
+    for number in range(BATCH):
         data = mutate(rng.choice(seeds), rng, rng.choice(seeds))
         current.write_bytes(data)
+        REACHED.clear()
         with tempfile.TemporaryDirectory(dir=place) as scratch:
             try:
-                run(data, Path(scratch))
+                reached_by(lambda: run(data, Path(scratch)))  # noqa: B023
             except TmemlabError as error:
                 assert "\n" not in str(error), str(error)
+        fresh = REACHED - known
+        if fresh:
+            known |= fresh
+            (place / "new").mkdir(exist_ok=True)
+            (place / "new" / f"{number}").write_bytes(pickle.dumps((data, fresh)))
 
 
 def main() -> None:
@@ -170,8 +226,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--target", action="append")
+    parser.add_argument("--keep-seeds", action="store_true")
     options = parser.parse_args()
-    findings = inputs = 0
+    findings = inputs = found = 0
+    lines: dict[str, Lines] = {}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         known = targets(place)
@@ -182,40 +240,58 @@ def main() -> None:
         while time.monotonic() < end:
             for target_name, target in chosen.items():
                 seed += 1
-                problem = one_child(target, seed, place)
+                problem = one_child(target, seed, place, lines.setdefault(target_name, set()))
                 inputs += BATCH
+                for data in learnt(place, lines[target_name]):
+                    target[0].append(data)
+                    found += 1
+                    if options.keep_seeds and len(data) <= LARGEST_SEED:
+                        keep(target_name, data, SEEDS)
                 if problem:
                     findings += 1
-                    kept = keep(target_name, place / "current")
+                    kept = keep(target_name, (place / "current").read_bytes(), CORPUS)
                     print(f"{target_name}: {problem}; kept as {kept.relative_to(ROOT)}")
-    print(f"{inputs} inputs, {findings} findings, first seed {options.seed}")
+    reached = sum(map(len, lines.values()))
+    print(f"{inputs} inputs, {found} reached new lines, {reached} lines in all, {findings} findings")
+    print(f"the first seed was {options.seed}")
     sys.exit(1 if findings else 0)
 
 
-def one_child(target: Target, seed: int, place: Path) -> str:
+def learnt(place: Path, lines: Lines) -> list[bytes]:
+    """The inputs that reached new lines, which are added to ``lines``."""
+    inputs = []
+    for path in sorted(place.glob("new/*"), key=lambda path: int(path.name)):
+        data, fresh = pickle.loads(path.read_bytes())
+        lines |= fresh
+        inputs.append(data)
+        path.unlink()
+    return inputs
+
+
+def one_child(target: Target, seed: int, place: Path, lines: Lines) -> str:
     """What was wrong with a batch, or nothing."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        signal.alarm(PATIENCE_S)
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE_S)  # of CPU time: the machine may be busy with others
+        signal.alarm(10 * PATIENCE_S)
         try:
-            batch(target, seed, place, place / "current")
+            batch(target, seed, place, place / "current", lines)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             os._exit(1)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGALRM:
-        return f"a batch took longer than {PATIENCE_S} s"
+    if code in (-signal.SIGPROF, -signal.SIGALRM):
+        return f"a batch took more than {PATIENCE_S} s of CPU time, or ten times as long"
     return "" if code == 0 else f"killed by signal {-code}" if code < 0 else "an exception that is not ours"
 
 
-def keep(target: str, current: Path) -> Path:
-    """Copy an input into the corpus."""
-    data = current.read_bytes()
-    CORPUS.mkdir(exist_ok=True)
-    kept = CORPUS / f"{target}-{hashlib.sha256(data).hexdigest()[:12]}"
+def keep(target: str, data: bytes, folder: Path) -> Path:
+    """Keep an input."""
+    folder.mkdir(exist_ok=True)
+    kept = folder / f"{target}-{hashlib.sha256(data).hexdigest()[:12]}"
     kept.write_bytes(data)
     return kept
 

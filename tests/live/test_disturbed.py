@@ -178,6 +178,27 @@ def test_a_folder_that_cannot_be_made_again_ends_it_with_the_reason(
     assert not groups()
 
 
+def test_a_recorder_that_is_stopped_for_ten_seconds(swap: Swap, swapper: Path, tmp_path: Path) -> None:
+    """SIGSTOP, as by a debugger or a frozen cgroup: what the ring did not hold is counted, to the page."""
+    swap.pool()
+    out = tmp_path / "trace"
+    recorder = start(out, swapper, "--ring", "256K", "--content-cpu", "0")
+    wait_for_stores(5000, recorder)
+    recorder.send_signal(signal.SIGSTOP)
+    time.sleep(10)
+    recorder.send_signal(signal.SIGCONT)
+    wait_for_stores(5000, recorder)
+    recorder.send_signal(signal.SIGINT)
+    _, errors = recorder.communicate(timeout=120)
+    manifest = Trace.open(out).manifest
+    stores = manifest.certificate.stores
+    assert verify(out) == []
+    assert not manifest.certificate.complete and "not complete" in errors
+    assert stores.dropped > 0 and stores.kernel == stores.recorded + stores.dropped
+    gaps = manifest.certificate.gaps
+    assert gaps and max(gap["to_ns"] - gap["from_ns"] for gap in gaps) > 8e9
+
+
 KILLS = int(os.environ.get("TMEMLAB_KILLS", "5"))
 
 
