@@ -17,7 +17,7 @@ from tmemlab import cache
 from tmemlab.cache import make_room, root, used, why_not
 from tmemlab.datasets.share.bundled import bundled
 from tmemlab.datasets.trace.read import Trace
-from tmemlab.errors import TraceError
+from tmemlab.errors import InvalidInputError, TraceError
 from tmemlab.replay.inputs import kept
 from tmemlab.replay.inputs.columns import Columns, prepare
 from tmemlab.replay.inputs.kept import columns_for
@@ -129,6 +129,12 @@ def test_the_folder_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     columns_for(trace())
     settled()
     assert used(folder) <= needed + (64 << 10)
+
+
+def test_a_limit_that_is_no_size_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMEMLAB_CACHE_SIZE", "plenty")
+    with pytest.raises(InvalidInputError, match="'plenty' is not a size"):
+        columns_for(trace())
 
 
 def test_a_full_disk_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

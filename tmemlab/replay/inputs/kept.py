@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...cache import columns_folder, make_room
+from ...cache import columns_folder, make_room, size_limit
 from ...compiled import sources_digest
 from ...datasets.trace.read import Trace
 from .columns import Columns, prepare
@@ -44,6 +44,7 @@ def columns_for(trace: Trace) -> Columns:
     if found is not None:
         _check_trace(trace, entry)
         return found
+    size_limit(folder)  # a size that is none is said at once
     stamps = _stamps(trace)
     columns = prepare(trace)
     # Beside the replay, which only reads them. Python waits for such threads at its end.
