@@ -200,6 +200,8 @@ def test_a_recorder_that_is_stopped_for_ten_seconds(swap: Swap, swapper: Path, t
 
 
 KILLS = int(os.environ.get("TMEMLAB_KILLS", "5"))
+KILLS_TABLE = os.environ.get("TMEMLAB_KILLS_TABLE")
+"""A file that gets a line a kill: seed, seconds recorded, events kept, events lost, seconds lost."""
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
@@ -231,6 +233,12 @@ def test_kill_9_at_a_random_moment(swap: Swap, swapper: Path, tmp_path: Path, se
     ops = Trace.open(out).events("op")["op"]
     flushed = [counts for at, counts in seen if at <= killed - 1.0]
     first = manifest.extra["vmstat_at_start"]
+    if KILLS_TABLE:
+        totals = [(at, stores_in(c) + loads_in(c) - stores_in(first) - loads_in(first)) for at, c in seen]
+        lost = killed - max((at for at, total in totals if total <= len(ops)), default=begin)
+        everything = stores_in(last) + loads_in(last) - stores_in(first) - loads_in(first)
+        with Path(KILLS_TABLE).open("a") as table:
+            table.write(f"{seed}\t{wait:.2f}\t{len(ops)}\t{everything - len(ops)}\t{lost:.3f}\n")
     for op, total in ((Op.STORE, stores_in), (Op.LOAD, loads_in)):
         kept = int((ops == op).sum())
         assert kept <= total(last) - total(first) + 1
