@@ -108,8 +108,8 @@ def mutate(data: bytes, rng: random.Random, other: bytes) -> bytes:
 Target = tuple[list[bytes], Callable[[bytes, Path], None]]
 
 
-def targets(place: Path) -> dict[str, Target]:
-    """Seeds and the function that takes one input, by name."""
+def targets(place: Path, kept: bool = True) -> dict[str, Target]:
+    """Seeds and the function that takes one input, by name; kept: with the seeds of earlier runs, damaged ones."""
     events = [(i * 1000, "store" if i % 3 else "load", i // 2, 100 + i) for i in range(400)]
     pressure = [(i, i % 5, 0, 0, None) for i in range(50)]
     good = make_trace(place / "good", events, pressure=pressure)
@@ -166,7 +166,7 @@ def targets(place: Path) -> dict[str, Target]:
 
     texts = [b"zswap.v6_18:max_pool_percent=2,shrinker=on", b"order.lru:max_pool_pages=100", b"zram:fallback=none"]
     found["policy"] = (texts, policy)
-    for path in sorted(SEEDS.glob("*-*")):
+    for path in sorted(SEEDS.glob("*-*")) if kept else []:
         name = path.name.rpartition("-")[0]
         if name in found:
             found[name][0].append(path.read_bytes())

@@ -16,7 +16,7 @@ def fuzz(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("fuzz_datasets", ROOT / "tools/fuzz_datasets.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module, module.targets(tmp_path_factory.mktemp("targets"))
+    return module, module.targets(tmp_path_factory.mktemp("targets"), kept=False)
 
 
 def test_the_inputs_of_the_corpus(fuzz, tmp_path):
