@@ -219,6 +219,8 @@ class Manifest:
                 raise TraceError(
                     f"{trace} is not a trace: a trace is a directory; unpack it if it is a packed one"
                 )
+            if not trace.exists():
+                raise TraceError(f"{trace} is not a trace: no such directory")
             if path.is_symlink() or not path.is_file():
                 raise TraceError(f"{trace} is not a trace: it has no {MANIFEST_NAME}")
             with path.open("rb") as stream:
