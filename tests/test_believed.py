@@ -6,6 +6,7 @@ Issue: believe nothing, 6 and 7.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def test_times_beyond_the_clock_are_refused(tmp_path: Path) -> None:
         file = parquet(tmp_path / "t.parquet", t=np.array(values, np.uint64), page=np.array([1, 2], np.uint64))
         words = ["--format", "parquet", "--time-unit", unit]
         done = run("datasets", "import", file, tmp_path / "out", *words)
-        assert (done.returncode == 5 and "row 0" in done.stderr) or "row 1" in done.stderr, done
+        assert done.returncode == 5 and re.search("row [01]: t is (beyond|out of)", done.stderr), done
         assert not (tmp_path / "out").exists()
 
 
@@ -184,7 +185,7 @@ def test_a_recording_that_goes_on_is_not_recovered(tmp_path: Path) -> None:
     assert (tmp_path / "out" / SPOOL_NAME).exists()
     writer.close()
     done = run("datasets", "recover", tmp_path / "out")  # of a hand-made beginning nothing can be made
-    assert done.returncode == 5 and "none of this version" in done.stderr
+    assert done.returncode == 5 and "of another version of tmemlab" in done.stderr
 
 
 def test_errors_do_not_go_into_a_file_of_ours(tmp_path: Path) -> None:

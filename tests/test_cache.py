@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tmemlab import cache
-from tmemlab.cache import make_room, root, used, why_not
+from tmemlab.cache import bytes_of, clear, columns_files, make_room, root, why_not
 from tmemlab.datasets.share.bundled import bundled
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.errors import InvalidInputError, TraceError
@@ -128,12 +128,39 @@ def test_the_folder_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not make_room(folder, 5000)
     columns_for(trace())
     settled()
-    assert used(folder) <= needed + (64 << 10)
+    assert bytes_of(columns_files(folder)) <= needed + (64 << 10)
+
+
+def test_a_lower_limit_holds_for_what_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns_for(trace())
+    settled()
+    monkeypatch.setenv("TMEMLAB_CACHE_SIZE", "64K")
+    columns_for(trace("redis-zswap"))  # too large to be kept
+    settled()
+    assert not list(folder.glob("*.columns"))
+
+
+def test_what_somebody_else_put_there_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of one's own named by mistake: only what was kept there is removed, and only that counts."""
+    (folder / "mine").mkdir(parents=True)
+    (folder.parent / "compiled" / "mine").mkdir(parents=True)
+    mine = [folder / "data.parquet", folder / "mine" / "x", folder.parent / "compiled" / "mine" / "program.o"]
+    for path in mine:
+        path.write_bytes(b"mine" * 100_000)
+        os.utime(path, (1, 1))
+    folder.chmod(0o700)
+    columns_for(trace())
+    settled()
+    monkeypatch.setenv("TMEMLAB_CACHE_SIZE", "64K")
+    assert not make_room(folder, 1 << 20)
+    assert clear(folder.parent) == 0 or not list(folder.glob("*.columns"))
+    assert all(path.read_bytes() == b"mine" * 100_000 for path in mine)
+    assert not list(folder.glob("*.columns"))
 
 
 def test_a_limit_that_is_no_size_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMEMLAB_CACHE_SIZE", "plenty")
-    with pytest.raises(InvalidInputError, match="'plenty' is not a size"):
+    with pytest.raises(InvalidInputError, match="TMEMLAB_CACHE_SIZE: 'plenty' is not a size"):
         columns_for(trace())
 
 
@@ -200,8 +227,7 @@ def test_code_in_another_users_cache_is_not_run(tmp_path: Path) -> None:
             env=environment | {name: str(theirs)},
         )  # fmt: skip
         assert str(theirs) not in json.loads(done.stdout)
-        if name != "NUMBA_CACHE_DIR":
-            assert "belongs to another user (uid 65534)" in done.stderr
+        assert "belongs to another user (uid 65534)" in done.stderr
         assert list(theirs.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tmemlab.cli import main
+from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolWriter
 from tmemlab.datasets.share.bundled import bundled
 from tmemlab.datasets.share.transfer import pull
 from tmemlab.datasets.trace.read import Trace
@@ -113,6 +114,45 @@ def test_a_directory_that_is_swapped_while_it_is_written_is_not_followed(shared:
             writer.close(Trace.open(bundled()["redis-frontswap"]).manifest)
     assert (victim / "manifest.json").read_text() == "root's own\n"
     assert [path.name for path in victim.iterdir()] == ["manifest.json"]
+
+
+@as_root
+def test_a_place_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    """A folder that this user may not look into, or not write in; nothing recorded is lost."""
+    closed, kept = tmp_path / "closed", tmp_path / "kept"
+    closed.mkdir(mode=0o700)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o111)
+    trace = shutil.copytree(bundled()["redis-frontswap"], tmp_path / "trace")
+    for path in (trace, *trace.iterdir()):
+        path.chmod(0o755)
+    kept.mkdir(mode=0o700)
+    writer = SpoolWriter(OwnDirectory.existing(kept))
+    writer.document(Frame.START, {"began_ns": 1})
+    writer.close()
+    os.chown(kept, NOBODY, NOBODY)
+    os.chown(kept / SPOOL_NAME, NOBODY, NOBODY)
+    program = (
+        "import os, sys\n"
+        "import tests.datasets.test_transfer, tmemlab.collect.recover, tmemlab.collect.matching.spool_to_trace\n"
+        "from tmemlab.commands.datasets import pack, pull, recover, slice\n"
+        "import tmemlab.datasets.derive.slice, tmemlab.datasets.share.pack\n"
+        "from tmemlab.cli import main\n"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        "main(sys.argv[1:])"
+    )
+    for words in (
+        ["slice", trace, closed / "a" / "out", "--from", "1s"], ["slice", trace, tmp_path / "out", "--from", "1s"],
+        ["pack", trace, closed / "packed"], ["pull", f"file://{trace}", closed / "pulled"], ["recover", kept],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", program, "datasets", *map(str, words)], capture_output=True, text=True,
+            env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        )  # fmt: skip
+        assert done.returncode in (1, 2, 5), (words, done)
+        assert "ermission denied" in done.stderr and "Traceback" not in done.stderr, (words, done.stderr)
+    assert (kept / SPOOL_NAME).exists()
 
 
 def test_what_is_removed_is_what_was_made(tmp_path: Path) -> None:

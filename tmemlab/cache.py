@@ -14,19 +14,24 @@ import grp
 import logging
 import os
 import pwd
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from .errors import InvalidInputError
 from .units import parse_size
 
 FOLDER_VARIABLE = "TMEMLAB_CACHE"
 SIZE_VARIABLE = "TMEMLAB_CACHE_SIZE"
 SIZE = 4 << 30
 """Bytes of columns that are kept by default, or a tenth of what the file system has free where that is less."""
+
+_OURS = re.compile(r"[0-9a-f]{40}\.(columns|intact)|\.(columns|intact)-\w+")
+_INSTALLATION = re.compile("[0-9a-f]{16}")
 
 _log = logging.getLogger("tmemlab")
 
@@ -97,12 +102,15 @@ def root() -> Path | None:
 def _root(named: str | None, _xdg: str | None, _home: str | None) -> Path | None:
     if named == "off":
         return None
-    for folder in dict.fromkeys(_candidates()):
-        reason = _unusable(folder)
-        if not reason:
-            return folder
+    return next((folder for folder in dict.fromkeys(_candidates()) if not refused(folder)), None)
+
+
+def refused(folder: Path) -> bool:
+    """Whether ``folder``, made if needed (0700), is none to be trusted, or cannot be written; says so."""
+    reason = _unusable(folder)
+    if reason:
         _log.warning("tmemlab: no cache in %s: %s", folder, reason)
-    return None
+    return bool(reason)
 
 
 def _unusable(folder: Path) -> str:
@@ -133,25 +141,38 @@ def columns_folder() -> Path | None:
 
 
 def size_limit(folder: Path) -> int:
-    """Bytes that the files in ``folder`` may take. InvalidInputError where the variable is no size."""
+    """Bytes that the columns in ``folder`` may take. InvalidInputError where the variable is no size."""
     wanted = os.environ.get(SIZE_VARIABLE)
     if wanted:
-        return parse_size(wanted)
+        try:
+            return parse_size(wanted)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{SIZE_VARIABLE}: {error}") from None
     try:
-        return min(SIZE, shutil.disk_usage(folder).free // 10 + used(folder))
+        return min(SIZE, shutil.disk_usage(folder).free // 10 + bytes_of(columns_files(folder)))
     except OSError:
         return 0
 
 
-def used(folder: Path) -> int:
-    """Bytes of the files in a folder and below it."""
-    return sum(size for _, size, _ in _files(folder))
+def columns_files(folder: Path) -> list[Path]:
+    """The files that were kept in the folder of columns, and what a crash left of one. Any other is not ours."""
+    return [path for path in folder.glob("*") if _OURS.fullmatch(path.name)]
 
 
-def _files(folder: Path) -> list[tuple[int, int, Path]]:
-    """Time of last use, bytes and path of each file, the one used longest ago first."""
+def compiled_folders(folder: Path) -> list[Path]:
+    """The folders of compiled code in the cache folder, one an installation. Any other is not ours."""
+    return [path for path in (folder / "compiled").glob("*") if _INSTALLATION.fullmatch(path.name)]
+
+
+def bytes_of(paths: Iterable[Path]) -> int:
+    """Bytes of files, and of those in folders."""
+    return sum(size for path in paths for _, size, _ in _files([path, *path.rglob("*")]))
+
+
+def _files(paths: Iterable[Path]) -> list[tuple[int, int, Path]]:
+    """Time of last use, bytes and path of those that are files, the one used longest ago first."""
     found = []
-    for path in folder.rglob("*"):
+    for path in paths:
         with contextlib.suppress(OSError):
             status = path.lstat()
             if stat.S_ISREG(status.st_mode):
@@ -162,24 +183,24 @@ def _files(folder: Path) -> list[tuple[int, int, Path]]:
 def make_room(folder: Path, needed: int) -> bool:
     """Remove what was used longest ago until ``needed`` bytes more are within the limit; False: they never are."""
     limit = size_limit(folder)
-    if needed > limit:
-        return False
-    files = _files(folder)
-    total = sum(size for _, size, _ in files)
+    fits = needed <= limit
+    files = _files(columns_files(folder))
+    total = sum(size for _, size, _ in files) + needed * fits
     for _, size, path in files:
-        if total + needed <= limit:
+        if total <= limit:
             break
         with contextlib.suppress(OSError):
             path.unlink()
         total -= size
-    return True
+    return fits
 
 
 def clear(folder: Path) -> int:
-    """Remove compiled code and columns from the cache folder: bytes that went."""
-    gone = 0
-    for part in (folder / "compiled", folder / "columns"):
-        if part.is_dir() and not part.is_symlink():
-            gone += used(part)
-            shutil.rmtree(part, ignore_errors=True)
+    """Remove compiled code and columns from the cache folder: bytes that went. What is not ours stays."""
+    files, folders = columns_files(folder / "columns"), compiled_folders(folder)
+    gone = bytes_of([*files, *folders])
+    for path in files:
+        path.unlink(missing_ok=True)
+    for path in folders:
+        shutil.rmtree(path, ignore_errors=True)
     return gone

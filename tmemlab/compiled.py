@@ -20,7 +20,7 @@ import numba
 from numba import njit
 from numba.core.registry import CPUDispatcher
 
-from .cache import private_folder, root, why_not
+from .cache import private_folder, refused, root, why_not
 from .code_cache import install
 
 __all__ = ["Loop", "cache_folder", "inner", "loop", "njit", "shared_sources", "sources_digest"]
@@ -140,5 +140,6 @@ def loop(signature: Any) -> Callable[[Callable[..., Any]], Loop]:
 
 
 install()
-if "NUMBA_CACHE_DIR" not in os.environ or why_not(Path(os.environ["NUMBA_CACHE_DIR"])):
+_named = os.environ.get("NUMBA_CACHE_DIR")
+if not _named or refused(Path(_named)):
     numba.config.CACHE_DIR = str(cache_folder())

@@ -252,3 +252,23 @@ def test_the_report_names_what_was_dropped(tmp_path):
     assert {"provenance", "swap.device", "certificate.note", "unknown keys"} <= set(dropped)
     assert manifest.provenance == {"how": "anonymised"}
     assert manifest.created == "2026-01-01T00:00:00Z"
+
+
+def test_what_a_replay_derives_of_the_host_stays_and_no_word_with_it(tmp_path):
+    """Counts and times; not another key, and not text where numbers belong."""
+    extra = {
+        "zswap_worker": {"runs": 3, "delay_us": 1.5, "acme-worker": 1}, "reclaim": {"scanned": 9, "reclaimed": 4},
+        "failed_writes": {"recorded": 2, "zram": -7}, "memory_cgroups": 1, "acme": "acme-extra",
+        "command": {"argv": ["acme-command"], "memory_limit": 1 << 20, "exit_code": 0},
+    }  # fmt: skip
+    zram = [{"disksize": 1 << 30, "mm_stat": " 1 2 3 4096 5 6 7", "io_stat": "0 0 0 0", "device": "/dev/acme"}]
+    path = make_trace(tmp_path / "t", [(0, "store", 0, 100)], manifest={"extra": extra, "zram": zram})
+    anonymize(Trace.open(path), tmp_path / "a")
+    after = Trace.open(tmp_path / "a").manifest
+    kept = {name: value for name, value in after.extra.items() if name != "redaction"}
+    assert kept == {
+        "zswap_worker": {"runs": 3, "delay_us": 1.5}, "reclaim": {"scanned": 9, "reclaimed": 4},
+        "failed_writes": {"recorded": 2, "zram": -7}, "memory_cgroups": 1, "command": {"memory_limit": 1 << 20},
+    }  # fmt: skip
+    assert after.zram == [{"disksize": 1 << 30, "mm_stat": " 1 2 3 4096 5 6 7", "io_stat": "0 0 0 0"}]
+    assert "acme" not in (tmp_path / "a" / "manifest.json").read_text()

@@ -1,12 +1,16 @@
 """Every rule of the format, broken one at a time."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tests.datasets.test_hostile import rewrite_manifest
 from tests.factory import event_columns, make_manifest, make_trace
+from tmemlab.datasets.trace.files import TraceFile
 from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
 from tmemlab.datasets.trace.read import Trace
 from tmemlab.datasets.trace.schema import TABLES
@@ -194,3 +198,36 @@ def test_a_null_in_a_required_column_cannot_be_written(tmp_path):
         writer.write_table(
             "cgroups", pa.Table.from_arrays([pa.array([None], f.type) for f in schema], schema=schema)
         )
+
+
+def constant_column(path):
+    """Where the pages of a column lie that is one value in all rows, and the file."""
+    file = path / "events-00000.parquet"
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    (chunk,) = [group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == "task"]
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    return file, start + chunk.total_compressed_size - 2
+
+
+def test_a_column_that_no_reader_has_to_decode_is_decoded(tmp_path):
+    """Of one value in all rows: readers take it from the footer. Its bytes are damaged; the checksums agree."""
+    path = make_trace(tmp_path / "t", [(i, "store", i, 100) for i in range(50)])
+    file, at = constant_column(path)
+    data = bytearray(file.read_bytes())
+    data[at] ^= 0xFF
+    file.write_bytes(data)
+
+    def admit(plain):
+        plain["files"][file.name]["sha256"] = hashlib.sha256(data).hexdigest()
+
+    rewrite_manifest(path, admit)
+    assert set(Trace.open(path).events("task")["task"].tolist()) == {0}
+    (problem,) = verify(path)
+    assert "is damaged" in problem and file.name in problem
+
+
+def test_a_footer_that_says_another_value_is_found(tmp_path, monkeypatch):
+    path = make_trace(tmp_path / "t", [(i, "store", i, 100) for i in range(50)])
+    monkeypatch.setattr(TraceFile, "_constant", lambda self, group, column, null: 1 if column == "flags" else None)
+    (problem,) = verify(path)
+    assert "its footer says that flags is 1 in all of row group 0, and it is not" in problem

@@ -14,7 +14,7 @@ ROOMS = {
     "collect": GROUND | {"datasets"},
     "datasets": GROUND,
     "compiled": {"cache", "code_cache"},
-    "cache": {"units"},
+    "cache": {"errors", "units"},
     "directories": {"errors"},
     "code_cache": set(),
     "errors": set(),

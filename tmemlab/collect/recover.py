@@ -39,10 +39,10 @@ def recover(spool_dir: Path, out: Path | None, note: Callable[[str], None] = lam
     torn = reader.torn_bytes
     try:
         manifest = convert_kept(spool_dir, out or spool_dir, note, {})
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise TraceError(
-            f"the recording in {spool_dir} is none of this version ({type(error).__name__}: {error}): "
-            "recover it with the tmemlab that made it"
+            f"the recording in {spool_dir} is of another version of tmemlab, or damaged "
+            f"({type(error).__name__}: {error}): recover it with the one that made it"
         ) from error
     if manifest.certificate.complete:
         lost = "nothing was lost"

@@ -11,7 +11,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,8 @@ from ..errors import InvalidInputError, TmemlabError, TraceError
 from .records import RECORD, Records
 
 SPOOL_NAME = "spool.frames"
+Scrub = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes host identity out of the START and END documents."""
 
 _MAGIC = b"TMSF"
 _HEADER = struct.Struct("<4sIIIII")  # magic, kind, sequence, raw bytes, packed bytes, checksum
@@ -156,7 +158,13 @@ class SpoolReader:
                 fields = (kind, sequence, raw, packed_size)
                 if len(packed) < packed_size or zlib.crc32(packed, zlib.crc32(repr(fields).encode())) != checksum:
                     return
-                yield Frame(kind), unpacker.decompress(packed, max_output_size=max(raw, 1))
+                try:
+                    frame = Frame(kind), unpacker.decompress(packed, max_output_size=max(raw, 1))
+                except (ValueError, zstandard.ZstdError):
+                    raise TraceError(
+                        f"{self.path} is of another version of tmemlab: recover it with the one that made it"
+                    ) from None
+                yield frame
                 at += _HEADER.size + packed_size
                 expected += 1
                 self.torn_bytes = size - at

@@ -125,7 +125,7 @@ class _Meter:
             f"pool {format_bytes(sample.get('pool_bytes') or 0)}  "
             f"stalled {format_share(min(share, 1.0))}"
         )
-        say_over(f"{line}")
+        say_over(line)
 
 
 def _note(what: str) -> None:

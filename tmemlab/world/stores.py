@@ -112,9 +112,8 @@ def send_down(w: Any, page: int, level: int) -> None:
             if over + 1 < h.levels:
                 enter(w, pop_oldest(w, over), over + 1)
                 continue
-            newest = np.uint32(
-                w.kept[_head(w, over)].prev
-            )  # the last store is full: it stays in RAM
+            # the last store is full: what came just now stays in RAM
+            newest = np.uint32(w.kept[_head(w, over)].prev)
             leave(w, newest)
             w.pages[newest].place = STAYED
             h.resident += 1

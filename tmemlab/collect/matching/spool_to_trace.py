@@ -1,6 +1,7 @@
 """A spool into a trace: match, settle, write; in memory that grows with pages, not with events."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,12 @@ from ...directories import OwnDirectory
 from ...errors import TraceError
 from ..probes.zswap_worker import run_rows
 from ..records import SWAP_TYPE_SHIFT, Kind, Records
-from ..spool import Frame, SpoolReader
+from ..spool import Frame, Scrub, SpoolReader
 from . import evidence as manifests
 from .areas import Areas, swap_areas
 
 CHUNK = 1 << 18
 _HOLD_NS = 1_000_000_000
-
-
-Scrub = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes host identity out of the START and END documents."""
 
 
 class Spool:
@@ -131,15 +128,15 @@ def convert(
 
 
 def _convert(spool: Spool, out: Path, target: Path, progress: Callable[[str], None], extra: dict[str, Any]) -> Any:
-    """Match and write; the rows between the two lie beside ``out``, where there is room or else none for it."""
-    rows = OwnDirectory.beside(out, "rows")
-    try:
+    """Match and write. The rows between the two are in a file without a name, on the disk of ``out``."""
+    parent = out.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=parent) as file:
+        rows = Path(f"/proc/self/fd/{file.fileno()}")
         progress("matching")
-        matched = _match_all(spool, rows.at / "rows")
+        matched = _match_all(spool, rows)
         progress("writing")
-        return _write(spool, matched, rows.at / "rows", target, extra)
-    finally:
-        rows.remove()
+        return _write(spool, matched, rows, target, extra)
 
 
 def _match_all(spool: Spool, rows_file: Path) -> Any:

@@ -15,13 +15,11 @@ from ...directories import OwnDirectory
 from ...errors import CommandError, InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
 from ..host import cgroup as cgroups
 from ..kernel import privileges
-from ..spool import SPOOL_NAME, SpoolFullError
+from ..spool import SPOOL_NAME, Scrub, SpoolFullError
 from .command import Ending, find, running, spared
 from .counters import record_counters
 from .session import Options, Progress, Session
 
-Scrub = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes host identity out of the START and END documents."""
 _PATIENCE_SECONDS = 10.0
 """How long a command may take to end after SIGTERM before it is killed."""
 
@@ -83,21 +81,21 @@ def collect(
         raise InvalidInputError("--memory-limit needs a command to limit: add -- COMMAND")
     if command:
         find(command)
-    directory = OwnDirectory.new(out)
     task = Task(command, memory_limit, command_stdout, drop_privileges)
-    try:
-        with contextlib.ExitStack() as stack:
-            session, ending, cpu, seconds = _record(stack, directory, options, task, watch, ready)
-    except CommandError:
-        directory.unlink(SPOOL_NAME)
-        _take_back(directory)
-        raise
-    except SpoolFullError as error:
-        raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
-    except BaseException:
-        if directory.size(SPOOL_NAME) is None:
+    with OwnDirectory.new(out) as directory:
+        try:
+            with contextlib.ExitStack() as stack:
+                session, ending, cpu, seconds = _record(stack, directory, options, task, watch, ready)
+        except CommandError:
+            directory.unlink(SPOOL_NAME)
             _take_back(directory)
-        raise
+            raise
+        except SpoolFullError as error:
+            raise TmemlabError(_kept(out, f"{error}: the recording stopped")) from None
+        except BaseException:
+            if directory.size(SPOOL_NAME) is None:
+                _take_back(directory)
+            raise
     extra: dict[str, Any] = {"provenance": provenance or {}, "license": trace_license}
     if command:
         extra["command"] = {"argv": command, "memory_limit": memory_limit, **(ending.as_json() if ending else {})}
@@ -115,8 +113,7 @@ def _collect_counters(
 ) -> Outcome:
     if command:
         raise InvalidInputError("--counters-only watches the whole host: leave out the COMMAND")
-    directory = OwnDirectory.new(out)
-    with _stop_signals() as stopped:
+    with OwnDirectory.new(out) as directory, _stop_signals() as stopped:
         ready()
         begin, cpu = time.monotonic(), time.process_time()
         progress = record_counters(directory, options, lambda: bool(stopped), watch)
@@ -134,9 +131,13 @@ def convert_kept(
     try:
         return convert(directory, out, progress=note, extra=extra, scrub=scrub)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise TmemlabError(_kept(directory, f"no space left to write the trace {out}")) from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TmemlabError(_kept(directory, f"no space left to write the trace {out}")) from None
+        reason = os.strerror(error.errno or 0)
+        raise TmemlabError(
+            f"the trace {out} cannot be made ({reason}); what was recorded is kept in {directory}: "
+            f"run tmemlab datasets recover {directory} --out ELSEWHERE"
+        ) from None
 
 
 def _kept(directory: Path, what: str) -> str:

@@ -19,13 +19,14 @@ def command(json_file: str | None) -> None:
     tmemlab cache info
     tmemlab cache info --json
     """
-    from ...cache import columns_folder, root, size_limit, used
+    from ...cache import bytes_of, columns_files, columns_folder, compiled_folders, root, size_limit
     from ...units import format_bytes
 
     folder, columns = root(), columns_folder()
-    compiled = 0 if folder is None else used(folder / "compiled")
-    held, limit = (0, 0) if columns is None else (used(columns), size_limit(columns))
-    traces = 0 if columns is None else len(list(columns.glob("*.columns")))
+    compiled = 0 if folder is None else bytes_of(compiled_folders(folder))
+    files = [] if columns is None else columns_files(columns)
+    held, limit = bytes_of(files), 0 if columns is None else size_limit(columns)
+    traces = sum(path.suffix == ".columns" for path in files)
 
     def show() -> None:
         if folder is None:
@@ -33,7 +34,8 @@ def command(json_file: str | None) -> None:
             return
         say(f"{folder}")
         say(f"compiled code  {format_bytes(compiled)}")
-        say(f"columns        {format_bytes(held)} of {traces} traces, at most {format_bytes(limit)}")
+        many = "a trace" if traces == 1 else f"{traces} traces"
+        say(f"columns        {format_bytes(held)} of {many}, at most {format_bytes(limit)}")
 
     document = {
         "schema": "tmemlab.cache/1",

@@ -19,7 +19,15 @@ from ..trace.manifest import (
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 _ZRAM_WORDS = {"algorithm", "comp_algorithm", "recomp_algorithm", "mode"}
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
-_REPLAYED = ("zswap_worker", "reclaim", "memory_cgroups", "failed_writes")
+_REPLAYED = {
+    "zswap_worker": (
+        "runs", "pages", "delay_us", "late_share", "late_us", "again_share", "again_us", "visit_us", "page_us",
+    ),
+    "reclaim": ("scanned", "reclaimed"),
+    "failed_writes": ("recorded", "zram"),
+}  # fmt: skip
+"""Keys beyond the format's own that a replay goes by, or that say how far to trust it, and what each may hold."""
+_STATISTICS = re.compile(r"[\d\s]{1,200}")
 _SWAP_TYPES = ("partition", "file", "zram")
 
 
@@ -61,14 +69,14 @@ def redacted_manifest(source: Manifest) -> Manifest:
 
 def harmless_extras(source: Manifest) -> dict[str, Any]:
     """Keys beyond the format's own that a replay goes by: counts and times of the host's pool, and limits."""
-    kept = {name: source.extra[name] for name in _REPLAYED if name in source.extra}
-    command = source.extra.get("command")
-    if isinstance(command, dict) and isinstance(command.get("memory_limit"), int):
-        kept["command"] = {"memory_limit": command["memory_limit"]}
-    for name in ("zswap_worker", "reclaim"):
-        if name in kept:
-            kept[name] = {key: value for key, value in kept[name].items() if _WORD.fullmatch(key)}
-    return kept
+    kept: dict[str, Any] = {}
+    for name, keys in _REPLAYED.items():
+        if name in source.extra:
+            kept[name] = {key: source.extra[name][key] for key in keys if key in source.extra[name]}
+    if "memory_cgroups" in source.extra:
+        kept["memory_cgroups"] = source.extra["memory_cgroups"]
+    limit = source.extra.get("command", {}).get("memory_limit")
+    return kept if limit is None else {**kept, "command": {"memory_limit": limit}}
 
 
 def _swap_type(area: SwapDevice) -> str:
@@ -106,7 +114,11 @@ def _numbers(device: Any) -> dict[str, Any]:
         name: value
         for name, value in device.items()
         if _WORD.fullmatch(name)
-        and (type(value) in (int, float, bool) or (name in _ZRAM_WORDS and _WORD.fullmatch(str(value))))
+        and (
+            type(value) in (int, float, bool)
+            or (name in _ZRAM_WORDS and _WORD.fullmatch(str(value)))
+            or (name in ("mm_stat", "io_stat") and _STATISTICS.fullmatch(str(value)))
+        )
     }
 
 

@@ -1,6 +1,7 @@
 """Keys of a manifest beyond the format's own that the replay reads: their types, checked when the trace is opened.
 
 A later writer may add any key. One of these must be what it is read as, so that a replay never meets another type.
+Differences of counters may be negative: a device or a cgroup was made anew meanwhile.
 """
 
 import re
@@ -11,9 +12,9 @@ from .typedjson import decode
 
 _KINDS: dict[str, Any] = {
     "zswap_worker": dict[str, float],
-    "reclaim": dict[str, int],
+    "reclaim": dict[str, float],
     "memory_cgroups": int | None,
-    "failed_writes": dict[str, int],
+    "failed_writes": dict[str, float],
     "command": dict[str, Any],
 }
 _NUMBERS = re.compile(r"\s*(\d{1,19}\s+)*\d{1,19}\s*")

@@ -77,6 +77,7 @@ class TraceFile(CheckedFile):
     def __init__(self, path: Path, entry: FileEntry, schema: pa.Schema) -> None:
         super().__init__(path, entry)
         self.schema = schema
+        self.trusts_footer = True
         if entry.bytes < 12:
             raise TraceError(f"{path} is damaged: {entry.bytes} bytes are too few for a Parquet file")
         try:
@@ -117,16 +118,23 @@ class TraceFile(CheckedFile):
     def read_into(self, out: np.ndarray, row_group: int, column: str, null: int | None) -> None:
         """As :meth:`read`, into ``out`` (the row group's rows), with ``null`` in place of nulls.
 
-        A column that is one value in all rows is not decoded: the footer has it, under the same checksum.
+        A column that is one value in all rows is not decoded: the footer has it, under the same checksum. Whoever
+        wants to hear whether that is true sets ``trusts_footer`` to false.
         """
         constant = self._constant(row_group, column, null)
-        if constant is not None and np.iinfo(out.dtype).min <= constant <= np.iinfo(out.dtype).max:
+        fits = constant is not None and np.iinfo(out.dtype).min <= constant <= np.iinfo(out.dtype).max
+        if fits and self.trusts_footer:
             out[:] = constant
             return
         at = 0
         for chunk in self.read(row_group, column).chunks:
             _fill(out[at : at + len(chunk)], chunk, null)
             at += len(chunk)
+        if constant is not None and (not fits or (out != constant).any()):
+            raise TraceError(
+                f"{self.path} is damaged: its footer says that {column} is {constant} in all of row group "
+                f"{row_group}, and it is not"
+            )
 
     def _constant(self, row_group: int, column: str, null: int | None) -> int | None:
         """The one value of a column chunk, by its statistics; None where it has several, or nobody knows."""

@@ -11,15 +11,28 @@ from ...errors import InvalidInputError, TmemlabError
 from .parquet import disk_errors
 
 
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a folder that is closed, a name that is none
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInputError(f"{path} cannot be looked at ({reason}): write elsewhere") from None
+
+
 def refuse_used(path: Path) -> None:
     """InvalidInputError where there is anything at ``path`` but an empty directory."""
-    if path.is_symlink() or (path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None)):
+    with _looking_at(path):
+        used = path.is_symlink() or (path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None))
+    if used:
         raise InvalidInputError(f"{path} already exists: name a directory that does not, or remove it")
 
 
 def refuse_existing(path: Path) -> None:
     """InvalidInputError where there is anything at ``path``."""
-    if path.exists() or path.is_symlink():
+    with _looking_at(path):
+        used = path.exists() or path.is_symlink()
+    if used:
         raise InvalidInputError(f"{path} already exists: name a file that does not, or remove it")
 
 

@@ -30,6 +30,8 @@ def verify(path: str | Path, progress: Callable[[int, int], None] = lambda _done
         try:
             trace = Trace.open(path)
             trace.progress = progress
+            for file in trace.files:
+                file.trusts_footer = False  # every byte is looked at
             problems += _event_problems(trace)
             problems += [problem for check in (_pages, _pressure, _samples, _groups) for problem in check(trace)]
         except TraceError as error:
