@@ -30,8 +30,8 @@ from record_bundled import swap_and_zswap  # noqa: E402
 
 from tmemlab.collect.host.cgroup import OwnCgroup  # noqa: E402
 from tmemlab.collect.host.samples import Vmstat  # noqa: E402
+from tmemlab.collect.recording.options import Options  # noqa: E402
 from tmemlab.collect.recording.run import collect  # noqa: E402
-from tmemlab.collect.recording.session import Options  # noqa: E402
 
 LIMIT = 40 << 20
 COUNTED = ("zswpin", "zswpout", "pswpin", "pswpout", "swpin_zero", "swpout_zero")

@@ -21,8 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from record_bundled import swap_and_zswap  # noqa: E402
 
+from tmemlab.collect.recording.options import Options  # noqa: E402
 from tmemlab.collect.recording.run import collect  # noqa: E402
-from tmemlab.collect.recording.session import Options  # noqa: E402
 
 
 def machine() -> str:

@@ -24,9 +24,11 @@ import numpy as np  # noqa: E402
 from capture_rate import machine  # noqa: E402
 
 from tmemlab.collect.kernel import bpfcc  # noqa: E402
-from tmemlab.collect.recording.session import Options, Session  # noqa: E402
+from tmemlab.collect.recording.options import Options  # noqa: E402
+from tmemlab.collect.recording.session import Session  # noqa: E402
 from tmemlab.collect.records import NAMES, Kind  # noqa: E402
-from tmemlab.collect.spool import Frame, SpoolReader  # noqa: E402
+from tmemlab.collect.spool import Frame, SpoolReader, SpoolWriter  # noqa: E402
+from tmemlab.directories import OwnDirectory  # noqa: E402
 from tmemlab.units import parse_size  # noqa: E402
 
 BATCH = 16
@@ -118,9 +120,8 @@ def record(arguments: argparse.Namespace, folder: Path, load: "subprocess.Popen[
 
     bpfcc.program_text = with_ours
     out = folder / "trace"
-    out.mkdir()
     options = Options(ring_bytes=arguments.ring, content_share=0.0, probe_set="tracepoint")
-    with Session(out, options, None) as session:
+    with Session(SpoolWriter.into(OwnDirectory.new(out)), options, None) as session:
         assert load.stdin is not None
         begin, cpu = time.monotonic(), time.process_time()
         load.stdin.write(b"go\n")

@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmemlab.collect.recording.options import Options
 from tmemlab.collect.recording.run import collect
-from tmemlab.collect.recording.session import Options
 from tmemlab.errors import TmemlabError
 
 from .machine import swap_and_zswap

@@ -178,7 +178,7 @@ def test_a_pipe_ends_at_once(words: list[str], tmp_path: Path) -> None:
 
 def test_a_recording_that_goes_on_is_not_recovered(tmp_path: Path) -> None:
     out = OwnDirectory.new(tmp_path / "out")
-    writer = SpoolWriter(out)
+    writer = SpoolWriter.into(out)
     writer.document(Frame.START, {"began_ns": 1})
     done = run("datasets", "recover", tmp_path / "out")
     assert done.returncode == 2 and "still being recorded" in done.stderr

@@ -157,6 +157,10 @@ class OwnDirectory:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._descriptor)
 
+    def move(self, name: str, other: "OwnDirectory") -> None:
+        """Move a file to another directory of the same file system."""
+        os.rename(name, name, src_dir_fd=self._descriptor, dst_dir_fd=other._descriptor)
+
     def flush(self) -> None:
         """Have the names of the files on the device."""
         os.fsync(self._descriptor)

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.programs import PROGRAMS
+from tmemlab.collect.recording.options import Options
 from tmemlab.collect.recording.run import collect
-from tmemlab.collect.recording.session import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = ROOT / "tmemlab" / "datasets" / "bundled"

@@ -43,7 +43,7 @@ COMMANDS = {
     "push": ["datasets", "push", "{tmp}/sy", "{tmp}/pushed", "--as-recorded"],
     "pull": ["datasets", "pull", "{tmp}/pushed", "{tmp}/pulled"],
 }
-RECORDING = {"collect", "recover"}
+RECORDING = {"collect", "collect-window", "recover"}
 """Their documents are looked at where recordings are made: tests/live."""
 
 

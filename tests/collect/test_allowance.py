@@ -2,14 +2,14 @@
 
 import pytest
 
-from tmemlab.collect.recording import session
+from tmemlab.collect.recording import thrift
 
 
 def test_what_was_used_beyond_the_share_is_slept_off(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"wall": 100.0, "cpu": 5.0}
     monkeypatch.setattr("time.monotonic", lambda: clock["wall"])
     monkeypatch.setattr("time.process_time", lambda: clock["cpu"])
-    allowance = session.Allowance(0.25)
+    allowance = thrift.Allowance(0.25)
     # a second's worth may be used at once: a quarter of a CPU second
     clock["wall"] += 0.1
     clock["cpu"] += 0.25
@@ -27,4 +27,4 @@ def test_what_was_used_beyond_the_share_is_slept_off(monkeypatch: pytest.MonkeyP
 
 
 def test_without_a_share_there_is_no_pause() -> None:
-    assert session.Allowance(None).pause() == 0
+    assert thrift.Allowance(None).pause() == 0

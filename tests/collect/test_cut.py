@@ -27,7 +27,7 @@ class Maps(Counters):
     def __init__(self) -> None:
         self._cells = np.zeros((2, 4, len(NAMES)), np.uint64)
         self._control = np.zeros(2, np.uint64)
-        self._phase = 0
+        self.phase = 0
 
 
 def test_a_quiet_kernel_is_cut_at_once() -> None:
@@ -50,12 +50,21 @@ def test_without_one_it_takes_the_narrowest_and_says_how_unsure_it_is() -> None:
     assert made.phase == 2
 
 
+def test_a_frugal_cut_takes_no_phase_while_pages_move() -> None:
+    maps = Maps()
+    # steps at readings: three pairs that move, a quiet pair, and a quiet cut
+    made = cut(maps, Kernel(itertools.chain([1] * 6, itertools.repeat(0))), attempts=6, frugal=True)
+    assert (made.phase, made.unsure, maps.phase) == (1, 0, 1)
+    made = cut(maps, Kernel(itertools.repeat(1)), attempts=6, patience=0.05, frugal=True)
+    assert made.unsure == 1 and maps.phase <= 7
+
+
 def test_two_cuts_never_run_out_of_phases() -> None:
     maps = Maps()
     first = cut(maps, Kernel(itertools.repeat(1)), patience=60)
     last = cut(maps, Kernel(itertools.repeat(1)), patience=60)
     assert first.phase < last.phase <= 255
-    assert maps._phase <= 255
+    assert maps.phase <= 255
 
 
 def test_an_operation_under_way_makes_a_cut_unsure() -> None:

@@ -76,6 +76,23 @@ def test_a_load_finds_the_page_that_its_slot_holds() -> None:
     assert brief(rows) == [("S", 0), ("S", 1), ("L", 1), ("L", 0)]
 
 
+def test_a_page_that_was_out_before_the_recording_is_marked_once() -> None:
+    rows, _ = run(load(1, BASE, 50), load(2, BASE, 50), store(3, BASE + 1, 51), load(4, BASE + 1, 51))
+    assert [int(f) & Flag.BEFORE for f in rows["flags"]] == [Flag.BEFORE, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 4), (250, 260), (255, 257), (1000, 1205)])
+def test_phases_are_told_apart_by_their_low_byte(first: int, last: int) -> None:
+    """What was half done at the first cut, and what comes after the last, is no event of the recording."""
+    phases = [first - 40, first - 1, first, last - 1, last, last + 9]
+    stores = [store(i, BASE + i, 50 + i, phase=phase & 0xFF) for i, phase in enumerate(phases) if phase >= 0]
+    state = reserve(new_state(first, last, 1), len(stores), 2 * len(stores))
+    out = np.zeros(100, ROW)
+    _, written = match(np.concatenate(stores), state, out)
+    inside = [i for i, phase in enumerate(phases) if first <= phase < last]
+    assert out[:written]["t"].tolist() == inside
+
+
 def test_read_ahead_needs_no_address_of_its_own() -> None:
     rows, _ = run(store(1, BASE, 50), store(2, BASE + 1, 51), load(3, BASE, 50), load(3, BASE, 51))
     assert brief(rows) == [("S", 0), ("S", 1), ("L", 0), ("L", 1)]

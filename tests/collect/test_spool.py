@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tmemlab.collect.records import RECORD, Records
-from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter
+from tmemlab.collect.spool import SPOOL_NAME, Frame, SpoolReader, SpoolWriter, file_again
 from tmemlab.directories import OwnDirectory
 from tmemlab.errors import TmemlabError, TraceError
 
@@ -18,7 +18,7 @@ def some_records(count: int, seed: int = 1) -> Records:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    writer = SpoolWriter(OwnDirectory.existing(tmp_path))
+    writer = SpoolWriter.into(OwnDirectory.existing(tmp_path))
     writer.document(Frame.START, {"hello": 1})
     writer.records(some_records(20))
     writer.document(Frame.SAMPLE, {"rows": [], "dropped": 0})
@@ -74,7 +74,7 @@ def test_no_spool_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_spool_that_died_at_once_is_one_sentence(tmp_path: Path) -> None:
-    SpoolWriter(OwnDirectory.existing(tmp_path)).close()
+    SpoolWriter.into(OwnDirectory.existing(tmp_path)).close()
     with pytest.raises(TraceError, match="nothing to recover"):
         SpoolReader.start(tmp_path)
 
@@ -82,15 +82,21 @@ def test_a_spool_that_died_at_once_is_one_sentence(tmp_path: Path) -> None:
 def test_a_removed_directory_comes_back_with_everything(tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     folder.mkdir()
-    writer = SpoolWriter(OwnDirectory.existing(folder))
+    directory = OwnDirectory.existing(folder)
+    writer = SpoolWriter.into(directory)
     writer.records(some_records(20))
+    assert file_again(directory) is None
     (folder / SPOOL_NAME).unlink()
     folder.rmdir()
-    writer.keep()
+    again = file_again(directory)
+    assert again is not None
+    writer.move(again)
     writer.records(some_records(31, seed=2))
     # a rename takes the file elsewhere: the recording stays where it was asked for
     folder.rename(tmp_path / "elsewhere")
-    writer.keep()
+    again = file_again(directory)
+    assert again is not None
+    writer.move(again)
     writer.document(Frame.END, {})
     writer.close()
     kinds, values = zip(*SpoolReader(folder), strict=True)
@@ -103,10 +109,11 @@ def test_a_removed_directory_comes_back_with_everything(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_come_back_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     folder.mkdir()
-    writer = SpoolWriter(OwnDirectory.existing(folder))
+    directory = OwnDirectory.existing(folder)
+    writer = SpoolWriter.into(directory)
     (folder / SPOOL_NAME).unlink()
     folder.rmdir()
     folder.write_text("in the way")
     with pytest.raises(TmemlabError, match="cannot be made again"):
-        writer.keep()
+        file_again(directory)
     writer.close()

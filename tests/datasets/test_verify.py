@@ -42,6 +42,8 @@ def test_an_empty_trace_has_no_problems(tmp_path):
     ("at", "change", "problem"),
     [
         (3, {"where": 6}, "where is not a code of the schema: first at event 3, 1 in all"),
+        (3, {"flags": 128}, "marked as of a page stored before the recording, and is not its first event: fir"),
+        (7, {"flags": 128}, "marked as of a page stored before the recording, and is not its first event: fir"),
         (3, {"flags": 16}, "flags has a bit that the schema does not define: first at event 3, 1 in all"),
         (4, {"cgroup": 1}, "cgroup has no row in cgroups: first at event 4, 1 in all"),
         (4, {"task": 7}, "task has no row in tasks: first at event 4, 1 in all"),
@@ -65,6 +67,15 @@ def test_each_rule_of_events(tmp_path, at, change, problem):
         columns[name][at] = value
     problems = verify(make_trace(tmp_path / "t", columns=columns))
     assert any(problem in found for found in problems), problems
+
+
+def test_a_flight_recorder_marks_pages_whose_story_began_before_its_window(tmp_path):
+    window = {"manifest": {"extra": {"window": {"trigger": "oom"}}}}
+    (problem,) = verify(make_trace(tmp_path / "t", SOUND, **window))
+    assert "without the mark that it was stored before: first at event 2, 1 in all" in problem
+    columns = event_columns(SOUND)
+    columns["flags"][2] = 128
+    assert verify(make_trace(tmp_path / "marked", columns=columns, **window)) == []
 
 
 def test_a_page_without_a_row(tmp_path):

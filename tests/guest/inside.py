@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tmemlab.collect.host.cgroup import OwnCgroup, find_hierarchy
-from tmemlab.collect.recording.session import Options, Session
+from tmemlab.collect.recording.options import Options
+from tmemlab.collect.recording.session import Session
+from tmemlab.collect.spool import SpoolWriter
 from tmemlab.directories import OwnDirectory
 
 ZSWAP = Path("/sys/module/zswap/parameters")
@@ -69,7 +71,7 @@ def record(recording: dict[str, Any], share: Path) -> dict[str, Any]:
             probe_set=recording["probe_set"], content_share=recording.get("contents", 0.0),
             sample_pages=recording.get("share"), command_name=recording.get("comm"),
         )  # fmt: skip
-        session = Session(OwnDirectory.new(spool), options, find_hierarchy())
+        session = Session(SpoolWriter.into(OwnDirectory.new(spool)), options, find_hierarchy())
         session.usage_file = group.usage_file
         with session:
             attached = time.monotonic()

@@ -22,7 +22,7 @@ from tmemlab.errors import TraceError
 
 from .conftest import Swap
 from .oracle import TMEMLAB, collect, loads_in, stores_in, vmstat
-from .test_interrupted import groups, kill_9, start, wait_for_stores
+from .test_interrupted import groups, kill_9, recording_half, start, wait_for_stores
 
 pytestmark = pytest.mark.live
 
@@ -178,15 +178,36 @@ def test_a_folder_that_cannot_be_made_again_ends_it_with_the_reason(
     assert not groups()
 
 
+def test_a_recorder_whose_files_wait_for_ten_seconds_loses_nothing(
+    swap: Swap, swapper: Path, tmp_path: Path
+) -> None:
+    """SIGSTOP for the half that keeps files and command: the half that records needs it for nothing."""
+    swap.pool()
+    recorder = start(tmp_path / "trace", swapper, "--content-cpu", "0")
+    wait_for_stores(5000, recorder)
+    recorder.send_signal(signal.SIGSTOP)
+    time.sleep(10)
+    recorder.send_signal(signal.SIGCONT)
+    recorder.send_signal(signal.SIGINT)
+    _, errors = recorder.communicate(timeout=120)
+    assert verify(tmp_path / "trace") == []
+    manifest = Trace.open(tmp_path / "trace").manifest
+    assert manifest.certificate.complete, errors
+    assert manifest.duration_ns > 9e9
+
+
 def test_a_recorder_that_is_stopped_for_ten_seconds(swap: Swap, swapper: Path, tmp_path: Path) -> None:
     """SIGSTOP, as by a debugger or a frozen cgroup: what the ring did not hold is counted, to the page."""
     swap.pool()
     out = tmp_path / "trace"
     recorder = start(out, swapper, "--ring", "256K", "--content-cpu", "0")
     wait_for_stores(5000, recorder)
-    recorder.send_signal(signal.SIGSTOP)
+    halves = recorder.pid, recording_half(recorder)
+    for half in halves:
+        os.kill(half, signal.SIGSTOP)
     time.sleep(10)
-    recorder.send_signal(signal.SIGCONT)
+    for half in halves:
+        os.kill(half, signal.SIGCONT)
     wait_for_stores(5000, recorder)
     recorder.send_signal(signal.SIGINT)
     _, errors = recorder.communicate(timeout=120)

@@ -173,20 +173,29 @@ def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
         while "recording" not in recorder.stderr.readline():
             assert recorder.poll() is None
         deadline = time.monotonic() + 30
-        left = -1
-        while left & ~(1 << 5 | 1 << 14) and time.monotonic() < deadline:
-            status = Path(f"/proc/{recorder.pid}/status").read_text()
-            left = int(status.split("CapEff:")[1].split()[0], 16)
+        while capabilities(recorder.pid) != {1 << 5} and time.monotonic() < deadline:  # CAP_KILL
             time.sleep(0.05)
-        assert left == 1 << 5 | 1 << 14  # CAP_KILL, CAP_IPC_LOCK
-        for thread in Path(f"/proc/{recorder.pid}/task").iterdir():  # jemalloc's kept all of them
+        assert capabilities(recorder.pid) == {1 << 5}
+        half = recording_half(recorder)
+        for thread in Path(f"/proc/{half}/task").iterdir():
             status = (thread / "status").read_text()
-            for held in ("CapEff", "CapPrm"):
-                assert int(status.split(f"{held}:")[1].split()[0], 16) == left, status
+            assert re.search(r"^Uid:(\t65534){4}$", status, re.MULTILINE), status
+            assert re.search(r"^Gid:(\t65534){4}$", status, re.MULTILINE), status
+            assert re.search(r"^Groups:\s*$", status, re.MULTILINE), status
+            for held in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+                assert int(status.split(f"{held}:")[1].split()[0], 16) == 0, status
             assert "NoNewPrivs:\t1" in status
+        # not even others who are nobody may look into it: it maps what the kernel does
+        look = f"import os; os.setgid(65534); os.setuid(65534); open('/proc/{half}/mem')"
+        assert (
+            "Permission denied"
+            in subprocess.run([sys.executable, "-c", look], capture_output=True, text=True).stderr
+        )
         wanted = "-1000" if may_be_spared() else Path("/proc/self/oom_score_adj").read_text().strip()
-        assert Path(f"/proc/{recorder.pid}/oom_score_adj").read_text().strip() == wanted
-        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 150 << 10  # 129 MiB, of which the ring is 48
+        for pid in (recorder.pid, half):
+            assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == wanted
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 150 << 10  # of which the ring is 48
+        assert int(re.search(r"VmLck:\s+(\d+)", status)[1]) > 20 << 10
         # the trace is finished without them
         recorder.send_signal(signal.SIGINT)
         assert recorder.wait(120) == 0
@@ -194,6 +203,60 @@ def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
     finally:
         if recorder.poll() is None:
             recorder.kill()
+
+
+def capabilities(pid: int) -> set[int]:
+    """What the threads of a process may do, effective and permitted."""
+    texts = [(thread / "status").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return {int(text.split(f"{name}:")[1].split()[0], 16) for text in texts for name in ("CapEff", "CapPrm")}
+
+
+def recording_half(recorder: "subprocess.Popen[str]") -> int:
+    """The process that sees the kernel: a fork of the recorder."""
+    children = Path(f"/proc/{recorder.pid}/task/{recorder.pid}/children").read_text().split()
+    python = Path(f"/proc/{recorder.pid}/exe").readlink()
+    (half,) = (int(pid) for pid in children if Path(f"/proc/{pid}/exe").readlink() == python)
+    return half
+
+
+def test_it_becomes_who_ran_sudo(tmp_path: Path) -> None:
+    """Not nobody, whose other programs could end it."""
+    environment = {**os.environ, "SUDO_UID": "12345", "SUDO_GID": "54321"}
+    recorder = subprocess.Popen(
+        [*TMEMLAB, "collect", tmp_path / "trace"], stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert recorder.stderr is not None
+    try:
+        while "recording" not in recorder.stderr.readline():
+            assert recorder.poll() is None
+        status = Path(f"/proc/{recording_half(recorder)}/status").read_text()
+        assert re.search(r"^Uid:(\t12345){4}$", status, re.MULTILINE), status
+        assert re.search(r"^Gid:(\t54321){4}$", status, re.MULTILINE), status
+        recorder.send_signal(signal.SIGTERM)
+        assert recorder.wait(120) == 0
+        assert verify(tmp_path / "trace") == []
+        assert {path.stat().st_uid for path in (tmp_path / "trace").iterdir()} == {0}
+    finally:
+        if recorder.poll() is None:
+            recorder.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_recording_half_that_is_killed_leaves_a_trace(
+    swap: Swap, swapper: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The other half lives, ends the command and makes a trace of what there is."""
+    swap.pool()
+    recorder = start(tmp_path / "trace", swapper)
+    wait_for_stores(60000, recorder)
+    os.kill(recording_half(recorder), number)
+    _, errors = recorder.communicate(timeout=120)
+    assert "the recorder died" in errors, errors
+    assert "Traceback" not in errors
+    assert verify(tmp_path / "trace") == []
+    assert len(Trace.open(tmp_path / "trace")) > 10000
+    assert not running(swapper)
+    assert not groups()
 
 
 def test_its_command_can_be_killed_for_memory(swap: Swap, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import KernelUnsupportedError, PrivilegeError, TmemlabError
 from .host import cgroup as cgroups
 from .host import samples as host
-from .kernel import bpfcc
+from .kernel import bpfcc, privileges
 from .kernel.btf import BTF_PATH, KernelTypes
 from .kernel.compressors import find_twin
 from .probes import fentry, functions, kprobe, offsets, tracepoint
@@ -44,7 +44,7 @@ def examine() -> list[Finding]:
         _attempt("bcc", lambda: f"version {bpfcc.import_bcc().__version__}", bpfcc.INSTALL_HINT),
     ]  # fmt: skip
     if all(finding.ok for finding in findings):
-        findings += _probes()
+        findings += [*_probes(), _attempt("recording user", privileges.try_becoming_nobody, privileges.HINT)]
     return [*findings, *_host()]
 
 

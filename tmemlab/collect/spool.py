@@ -44,42 +44,67 @@ class SpoolFullError(TmemlabError):
     """The device of the spool has no room left; what was written before is whole."""
 
 
-class SpoolWriter:
-    """Appends frames to spool.frames in ``directory``, where it must not exist; files are 0600."""
+def segment_name(number: int) -> str:
+    """Name of a part of the spool of a flight recorder; its parts are read in the order of their names."""
+    return f"spool-{number:06}.frames"
 
-    def __init__(self, directory: OwnDirectory) -> None:
-        self.path = directory.path / SPOOL_NAME
-        self._directory = directory
-        self._descriptor = self._create()
+
+def new_file(directory: OwnDirectory, name: str = SPOOL_NAME) -> int:
+    """A descriptor of a new, empty spool in ``directory``, 0600, locked as long as anybody has it open."""
+    descriptor = directory.create(name, "r+")
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with its processes, however they end
+    return descriptor
+
+
+def file_again(directory: OwnDirectory, name: str = SPOOL_NAME) -> int | None:
+    """Where somebody removed or renamed the directory or the file: it made again, empty; None where it is there.
+
+    TmemlabError where it cannot be. The kernel keeps a removed file as long as it is open: see SpoolWriter.move.
+    """
+    if directory.is_there() and directory.size(name) is not None:
+        return None
+    try:
+        directory.again()
+        return new_file(directory, name)
+    except (OSError, InvalidInputError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TmemlabError(
+            f"{directory.path} was removed and cannot be made again ({reason}): nothing is kept"
+        ) from None
+
+
+class SpoolWriter:
+    """Appends frames to the file ``descriptor``, which is :func:`new_file`'s; ``path`` is its name, for people.
+
+    on_full: makes room on a full disk; False where there is none to be made.
+    """
+
+    def __init__(self, descriptor: int, path: Path, on_full: Callable[[], bool] = lambda: False) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self.on_full = on_full
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._sequence = 0
         self.bytes_written = 0
 
-    def _create(self) -> int:
-        descriptor = self._directory.create(SPOOL_NAME, "r+")
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with this process, however it ends
-        return descriptor
+    @classmethod
+    def into(cls, directory: OwnDirectory) -> Self:
+        """A new spool in ``directory``."""
+        return cls(new_file(directory), directory.path / SPOOL_NAME)
 
-    def keep(self) -> None:
-        """Where somebody removed or renamed the directory, make it again, with all that was written.
+    def move(self, descriptor: int) -> None:
+        """Go on in another file, with all that was written."""
+        lost, self._descriptor = self._descriptor, descriptor
+        at = 0
+        while at < self.bytes_written:
+            at += os.sendfile(descriptor, lost, at, self.bytes_written - at)
+        os.close(lost)
 
-        The kernel keeps a removed file as long as it is open.
-        """
-        if self._directory.is_there() and self._directory.size(SPOOL_NAME) is not None:
-            return
-        try:
-            self._directory.again()
-            lost, self._descriptor = self._descriptor, self._create()
-            at = 0
-            while at < self.bytes_written:
-                at += os.sendfile(self._descriptor, lost, at, self.bytes_written - at)
-            os.close(lost)
-        except (OSError, InvalidInputError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise TmemlabError(
-                f"{self.path.parent} was removed and cannot be made again ({reason}): nothing is kept"
-            ) from None
+    def give_up(self) -> None:
+        """Give the room on the disk back: what was written is not wanted any more."""
+        os.ftruncate(self._descriptor, 0)
+        self.close()
 
     def records(self, records: Records) -> None:
         """Append RECORDS, column after column: like values side by side compress best."""
@@ -96,19 +121,25 @@ class SpoolWriter:
         fields = (int(kind), self._sequence, len(raw), len(packed))
         checksum = zlib.crc32(packed, zlib.crc32(repr(fields).encode()))
         frame = _HEADER.pack(_MAGIC, *fields, checksum) + packed
+        while not self._wrote(frame):
+            if not self.on_full():
+                raise SpoolFullError(f"no space left for {self.path}")
+        self._sequence += 1
+        self.bytes_written += len(frame)
+
+    def _wrote(self, frame: bytes) -> bool:
+        """False where there was no room; then the spool ends on a whole frame as before."""
         written = 0
         try:
             while written < len(frame):
                 written += os.write(self._descriptor, frame[written:])
         except OSError as error:
-            # Take the torn frame back, so that the spool ends on a whole one.
             os.ftruncate(self._descriptor, self.bytes_written)
             os.lseek(self._descriptor, self.bytes_written, os.SEEK_SET)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise SpoolFullError(f"no space left for {self.path}") from None
+                return False
             raise
-        self._sequence += 1
-        self.bytes_written += len(frame)
+        return True
 
     def close(self) -> None:
         """Close the file."""
@@ -118,35 +149,35 @@ class SpoolWriter:
 
 
 class SpoolReader:
-    """The frames of a spool, as far as they are whole.
+    """The frames of a spool, or of the parts of one in their order, as far as they are whole.
 
     ``torn_bytes`` after iterating: bytes behind the last whole frame.
     """
 
     def __init__(self, directory: Path, shown: Path | None = None) -> None:
         """shown: how errors name the directory, to people."""
-        self.path = directory / SPOOL_NAME
-        if not self.path.is_file():
+        self.directory = directory
+        self.paths = parts(directory)
+        if not self.paths:
             where = shown or directory
             raise TraceError(f"{where} holds no unfinished recording: name the OUT of tmemlab collect")
         self.torn_bytes = 0
 
     def is_being_written(self) -> bool:
-        """Whether a recorder that lives has the file open."""
-        with self.path.open("rb") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            except OSError:
-                return False
-        return False
+        """Whether a recorder that lives has a part open."""
+        return any(map(_is_locked, self.paths))
 
     def frames(self) -> Iterator[tuple[Frame, bytes]]:
-        """Kind and raw bytes of each whole frame in order."""
+        """Kind and raw bytes of each whole frame in order; parts behind a torn one are left out."""
+        for path in self.paths:
+            yield from self._frames_of(path)
+            if self.torn_bytes:
+                return
+
+    def _frames_of(self, path: Path) -> Iterator[tuple[Frame, bytes]]:
         unpacker = zstandard.ZstdDecompressor()
-        size, at, expected = self.path.stat().st_size, 0, 0
-        with self.path.open("rb") as stream:
+        size, at, expected = path.stat().st_size, 0, 0
+        with path.open("rb") as stream:
             while header := stream.read(_HEADER.size):
                 self.torn_bytes = size - at
                 if len(header) < _HEADER.size:
@@ -162,7 +193,7 @@ class SpoolReader:
                     frame = Frame(kind), unpacker.decompress(packed, max_output_size=max(raw, 1))
                 except (ValueError, zstandard.ZstdError):
                     raise TraceError(
-                        f"{self.path} is of another version of tmemlab: recover it with the one that made it"
+                        f"{path} is of another version of tmemlab: recover it with the one that made it"
                     ) from None
                 yield frame
                 at += _HEADER.size + packed_size
@@ -185,6 +216,23 @@ class SpoolReader:
 
     def __enter__(self) -> Self:
         return self
+
+
+def parts(directory: Path) -> list[Path]:
+    """The files of the spool in ``directory``, in their order."""
+    whole = directory / SPOOL_NAME
+    return [whole] if whole.is_file() else sorted(directory.glob("spool-[0-9]*.frames"))
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def decode_records(raw: bytes) -> Records:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from ..errors import InvalidInputError
 from ..printing import say, say_over
 from ..units import format_bytes, format_count, format_duration, format_share
 from .common import json_option, on_terminal, publish
@@ -32,6 +34,16 @@ from .numbers import Duration, Number, PowerOfTwo, Share, Size
 @click.option("--max-cpu", type=Share(0.01, above=False),
               help="Share of one CPU to take at most; drops, counted, where that is too little.")  # fmt: skip
 @click.option("--max-size", type=Size(1 << 16), help="Stop when the recording takes so much of the disk.")
+@click.option("--keep", type=Duration(above=True),
+              help="Be a flight recorder: keep only the last so much, such as 10m, in OUT.")  # fmt: skip
+@click.option("--until", default="oom,signal", show_default=True, metavar="EVENT",
+              help="With --keep: what makes a trace: oom, psi:some>40%/10s, signal (USR1), never.")  # fmt: skip
+@click.option("--after", type=Duration(), default="30s", show_default=True,
+              help="With --keep: go on for so long once it happens.")  # fmt: skip
+@click.option("--max-disk", type=Size(7 << 20), default="2G", show_default=True,
+              help="With --keep: what OUT may take in all, traces included.")  # fmt: skip
+@click.option("--own-cgroup", is_flag=True,
+              help="Record from a memory cgroup of its own: nobody else's limit ends it.")  # fmt: skip
 @click.option("--counters-only", is_flag=True, help="Sample what anyone may read: no events, no root needed.")
 @click.option("--probe-set", metavar="NAME", help="Probe set to use. Default: the best that attaches here.")
 @json_option
@@ -49,6 +61,11 @@ def command(
     ring: int,
     max_cpu: float | None,
     max_size: int | None,
+    keep: float | None,
+    until: str,
+    after: float,
+    max_disk: int,
+    own_cgroup: bool,
     counters_only: bool,
     probe_set: str | None,
     json_file: str | None,
@@ -62,12 +79,13 @@ def command(
     \b
     tmemlab collect /tmp/trace --duration 60s
     tmemlab collect /tmp/trace --memory-limit 300M -- make -j4
+    tmemlab collect /var/lib/tmemlab --keep 10m --until 'oom,psi:some>40%/10s'
     """
     # A thread keeps the privileges that it has when it starts, and OpenBLAS starts one a CPU when it is loaded.
     asked = os.environ.get("OPENBLAS_NUM_THREADS")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    from ..collect.recording.options import Options
     from ..collect.recording.run import collect
-    from ..collect.recording.session import Options
 
     del os.environ["OPENBLAS_NUM_THREADS"]
     if asked is not None:
@@ -78,6 +96,15 @@ def command(
         ring_bytes=ring, content_share=content_cpu,
         probe_set=probe_set, max_cpu=max_cpu, max_bytes=max_size,
     )  # fmt: skip
+    if keep is not None:
+        if command or memory_limit is not None or counters_only:
+            what = "COMMAND" if command else "--memory-limit" if memory_limit is not None else "--counters-only"
+            raise InvalidInputError(f"--keep watches the whole host or a --cgroup: leave out {what}")
+        return _flight(out, options, (keep, until, after, max_disk), own_cgroup, json_file)
+    source = click.get_current_context().get_parameter_source
+    for name in ("until", "after", "max_disk"):
+        if source(name) is ParameterSource.COMMANDLINE:
+            raise InvalidInputError(f"--{name.replace('_', '-')} belongs to a flight recorder: add --keep 10m")
     terminal, endless = on_terminal(), duration is None and not command
     outcome = collect(
         out,
@@ -89,6 +116,7 @@ def command(
         ready=lambda: say("recording until Ctrl-C", err=True) if endless else None,
         counters_only=counters_only,
         drop_privileges=True,
+        own_cgroup=own_cgroup,
         # stdout is for our JSON document alone, where one was asked for there
         command_stdout=sys.stderr.fileno() if json_file == "-" else None,
     )
@@ -103,6 +131,37 @@ def command(
         if sentence:
             say(f"tmemlab: {sentence}", err=True)
     return int(outcome.exit_code)
+
+
+def _flight(
+    out: Path, options: Any, kept: tuple[float, str, float, int], own_cgroup: bool, json_file: str | None
+) -> int:
+    from ..collect.recording.flight import document, watch_over
+    from ..collect.recording.trigger import Trigger
+    from ..collect.recording.window import Keep
+
+    if options.max_bytes is not None:
+        raise InvalidInputError("--max-size ends a recording, and --keep goes on: give --max-disk instead")
+    seconds, until, after, max_disk = kept
+    terminal = on_terminal()
+
+    def note(what: str) -> None:
+        say(f"\n{what}" if terminal else f"tmemlab: {what}", err=True)
+
+    outcome = watch_over(
+        out, options, Keep(seconds, after, Trigger.parse(until), max_disk), watch=_Meter() if terminal else None,
+        say=note, ready=lambda: say(f"keeping the last {format_duration(seconds)} until Ctrl-C", err=True),
+        own_cgroup=own_cgroup,
+    )  # fmt: skip
+    if terminal:
+        say_over()
+
+    def show() -> None:
+        many = "1 trace" if len(outcome.traces) == 1 else f"{len(outcome.traces)} traces"
+        say(f"{out}: {many} in {format_duration(outcome.seconds)}")
+
+    publish(document(outcome, out), json_file, show)
+    return 1 if outcome.failed else 0
 
 
 class _Meter:

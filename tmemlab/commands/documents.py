@@ -120,6 +120,17 @@ DOCUMENTS = {
             "command": "exit_code, signal, killed_by (memory cgroup, signal, recorder), oom_kills",
         },
     ),
+    "collect-window": Document(
+        "tmemlab collect",
+        {
+            "path": "OUT of a flight recorder, --keep",
+            "seconds": "how long it recorded",
+            "traces": "the traces that it made there",
+            "failed": "windows of which no trace could be made",
+            "without_room": "how often something happened and --max-disk left no room",
+            "dropped": "events known to be missing",
+        },
+    ),
     "info": Document(
         "tmemlab datasets info",
         {
@@ -146,6 +157,7 @@ DOCUMENTS = {
             "bytes_per_event": "of the events files",
             "complete": "whether the certificate closes",
             "note": "what it says",
+            "window": "of a flight recorder: keep_s, after_s, until, trigger, triggered_ns; null else",
             "clen": "method, algorithm, known, mean_bytes",
             "tasks": "name and events of the busiest",
             "cgroups": "name and events of the busiest",

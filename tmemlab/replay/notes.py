@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from ..datasets.trace.codes import Where
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE, format_bytes, format_count, format_duration
 from ..world.host import Host
 from .inputs.columns import Columns
 from .scores.row import Score
+
+_MANY = 20
+"""One load in so many is enough to speak of it."""
 
 
 class Compared(Protocol):
@@ -44,7 +48,10 @@ class Compared(Protocol):
 
 def notes(result: Compared) -> list[str]:
     """Every sentence that applies, the widest first."""
-    found = (_nothing_swapped, _unlimited, _failed_stores, _did_not_act, _replayed_as_recorded, _no_cheaper)
+    found = (
+        _nothing_swapped, _stored_before, _unlimited, _failed_stores, _did_not_act, _replayed_as_recorded,
+        _no_cheaper,
+    )  # fmt: skip
     return [sentence for about in found for sentence in about(result)]
 
 
@@ -75,6 +82,16 @@ def _unlimited(result: Compared) -> Iterator[str]:
     if without:
         verb = "has" if len(set(without)) == 1 else "have"
         yield f"--pool does not limit {_listed(without)}, which {verb} no such limit: compare pool peaks as well"
+
+
+def _stored_before(result: Compared) -> Iterator[str]:
+    """A window begins in the middle: what was out already lies, for every policy, where the kernel had put it."""
+    pages = int((result.columns.first_seen_in != Where.UNKNOWN).sum()) if result.columns.kind == "swap" else 0
+    if pages * _MANY > result.columns.loads:
+        yield (
+            f"{format_count(pages)} of {format_count(result.columns.loads)} loads are of pages that were swapped "
+            "out before the recording began: every policy finds them where the kernel had put them"
+        )
 
 
 def _failed_stores(result: Compared) -> Iterator[str]:

@@ -112,9 +112,10 @@ class OwnCgroup:
     ...     subprocess.run(command, preexec_fn=group.join)
     """
 
-    def __init__(self, limit: int | None, hierarchy: Hierarchy | None = None) -> None:
+    def __init__(self, limit: int | None, hierarchy: Hierarchy | None = None, whose: str = "") -> None:
+        """whose: a part of its name, where one process has several."""
         self._hierarchy = hierarchy or find_hierarchy()
-        self.directory = self._hierarchy.mount / f"tmemlab-{os.getpid()}"
+        self.directory = self._hierarchy.mount / f"tmemlab-{os.getpid()}{whose}"
         self._limit = limit
         self._guard: Guard | None = None
 
@@ -144,7 +145,7 @@ class OwnCgroup:
     def _remove_orphans(self) -> None:
         """Empty groups of recorders that were killed before they could remove them."""
         for group in self._hierarchy.mount.glob("tmemlab-[0-9]*"):
-            if not Path(f"/proc/{group.name.removeprefix('tmemlab-')}").exists():
+            if not Path(f"/proc/{group.name.split('-')[1]}").exists():
                 # a group that is not empty refuses
                 with contextlib.suppress(OSError):
                     group.rmdir()

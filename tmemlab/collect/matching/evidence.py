@@ -69,7 +69,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
     stores = _reconcile(STORE_NAMES, "zswpwb", kernel | uncounted, recorded | uncounted, dropped)
     loads = _reconcile(LOAD_NAMES, None, kernel, recorded, dropped)
     unsure = start["cut"]["unsure"] + (end["cut"]["unsure"] if end else 0)
-    lost = sum(dropped.values()) if end else spool.dropped
+    lost = sum(dropped.values()) if end else spool.dropped - spool.dropped_before
     choice, provenance = start.get("choice", {}), extra.get("provenance", {})
     if choice.get("share") is not None:
         step = {"by": "sample", "share": choice["share"], "block": 1, "seed": choice["salt"], "when": "recorded"}
@@ -110,6 +110,7 @@ def build(spool: Any, state: Any, tally: Any, duration_ns: int, extra: dict[str,
             **_failed_writes(start, end, tally),
             **({"reclaim": end["reclaim"]} if end and end.get("reclaim") else {}),
             **({"command": extra["command"]} if "command" in extra else {}),
+            **_window(start, end),
         },
     )
 
@@ -205,6 +206,15 @@ def _failed_writes(start: dict[str, Any], end: dict[str, Any] | None, tally: Any
 
     recorded, zram = int(tally[C_FAILED]), counted(end) - counted(start) if end else 0
     return {"failed_writes": {"recorded": recorded, "zram": zram}} if recorded or zram > 0 else {}
+
+
+def _window(start: dict[str, Any], end: dict[str, Any] | None) -> dict[str, Any]:
+    """What a flight recorder kept, and why; absent in other recordings."""
+    if not start.get("window"):
+        return {}
+    kept = {**start["window"], **((end or {}).get("window") or {"trigger": "the recorder died"})}
+    at = kept.pop("at_ns", None)
+    return {"window": kept | {"triggered_ns": None if at is None else max(at - start["began_ns"], 0)}}
 
 
 def _identity(state: Any, tally: Any) -> dict[str, Any]:

@@ -68,8 +68,8 @@ from .state import (
     N_DEVICES,
     N_FIRST,
     N_FREES,
-    N_LAST,
     N_ROOT,
+    N_SPAN,
     N_TASKS,
     N_ZSWAP,
     NO_DEVICE,
@@ -349,7 +349,7 @@ def match(records: Any, s: Any, out: Any) -> Any:
         r = records[i]
         if n + 2 * np.int64(r.pages) + 2 > len(out):
             return i, n
-        inside = s.numbers[N_FIRST] <= np.int64(r.phase) < s.numbers[N_LAST]
+        inside = (np.int64(r.phase) - s.numbers[N_FIRST]) & 0xFF < s.numbers[N_SPAN]
         if r.kind == KIND_STORE:
             n = _store_rows(s, out, n, r, inside)
         elif r.kind == KIND_LOAD:

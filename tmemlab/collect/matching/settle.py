@@ -2,8 +2,9 @@
 
 Backwards over the rows: an inferred invalidate that a later load contradicts goes, a load that another load
 follows keeps its copy, and a sampled content, a failed write or the end of a disk read belongs to the store or
-load before it. Forwards: pages get their ids in order of first appearance, a load has the length of the store it
-reads, and a store that was not sampled takes its page's last.
+load before it. Forwards: pages get their ids in order of first appearance, those that were stored before the
+recording a mark, a load has the length of the store it reads, and a store that was not sampled takes its page's
+last.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...compiled import njit
-from .codes import FAILED
+from .codes import EVENT_BEFORE, FAILED
 from .state import OP_CONTENT, OP_DROPPED, OP_FAILED, OP_LATENCY, OP_PRESSURE
 
 _STORE, _LOAD, _INVALIDATE = 0, 1, 2
@@ -80,6 +81,8 @@ def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, exact: Any, cou
         if row.op > _INVALIDATE:
             continue
         if dense[page] < 0:
+            if row.op == _LOAD:
+                row.flags |= EVENT_BEFORE
             dense[page] = count
             order[count] = page
             count += 1

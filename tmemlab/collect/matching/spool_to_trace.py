@@ -35,7 +35,7 @@ class Spool:
         self.start = self.scrub(SpoolReader.start(directory, shown))
         self.end: dict[str, Any] | None = None
         self.samples: list[dict[str, Any]] = []
-        self.dropped = 0
+        self.dropped = self.dropped_before = int(self.start.get("dropped_before", 0))
         self.gaps: list[tuple[int, int, int]] = []
         self._flushed = int(self.start["began_ns"])
         self.comms: dict[int, tuple[bytes, int]] = {}
@@ -150,10 +150,12 @@ def _match_all(spool: Spool, rows_file: Path) -> Any:
     last_phase = 256
     seen: set[int] = set()
     end_swap: list[dict[str, Any]] = []
-    for kind, value in SpoolReader(spool.reader.path.parent):
+    for kind, value in SpoolReader(spool.reader.directory):
         if kind is Frame.RECORDS and not isinstance(value, dict):
             swaps = value[(value["kind"] <= Kind.LOAD) & (value["entry"] != 0)]
             seen |= set(np.unique(swaps["entry"] >> np.uint64(SWAP_TYPE_SHIFT)).tolist())
+        elif kind is Frame.START and isinstance(value, dict):
+            last_phase = value.get("last_phase", 255) + 1
         elif kind is Frame.END and isinstance(value, dict):
             last_phase, end_swap = value["cut"]["phase"], value.get("swap", [])
     spool.areas = swap_areas(start["swap"], end_swap, seen)

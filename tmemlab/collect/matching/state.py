@@ -75,7 +75,7 @@ class State(NamedTuple):
 LIFE_NEW, LIFE_STORED, LIFE_LOADED, LIFE_GONE = 0, 1, 2, 3
 
 N_PAGES, N_SPACES, N_USED, N_TASKS, N_CGROUPS = range(5)
-N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_LAST = range(5, 10)
+N_ZSWAP, N_ROOT, N_SLOT_ONLY, N_FIRST, N_SPAN = range(5, 10)
 N_FREES = 10
 """numbers[N_FREES]: whether slot frees are told, so that nothing is inferred."""
 N_DEVICES = 11
@@ -90,9 +90,12 @@ NO_SPACE_YET = np.array((-1, 0, -1, -1, -1), SPACE)
 
 
 def new_state(first_phase: int, last_phase: int, root_cgroup: int) -> State:
-    """An empty state; records of phases outside of first..last-1 change the state and make no rows."""
+    """An empty state; records of phases outside of first..last-1 change the state and make no rows.
+
+    A record has the low byte of its phase: within 256 of each other they are told apart.
+    """
     numbers = np.zeros(N_DEVICES + 64, np.int64)
-    numbers[N_FIRST], numbers[N_LAST], numbers[N_ROOT] = first_phase, last_phase, root_cgroup
+    numbers[N_FIRST], numbers[N_SPAN], numbers[N_ROOT] = first_phase & 0xFF, last_phase - first_phase, root_cgroup
     numbers[N_CGROUPS] = 1  # row 0 is the root
     table, pages, spaces = np.zeros(1 << 12, ENTRY), np.zeros(1 << 10, PAGE), np.full(64, NO_SPACE_YET)
     return State(table, pages, spaces, numbers, np.zeros(8, np.int64))

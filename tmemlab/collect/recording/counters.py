@@ -12,9 +12,10 @@ from typing import Any
 from ...directories import OwnDirectory
 from ..host import samples as host
 from ..records import NAMES
-from ..spool import Frame, SpoolWriter
+from ..spool import Frame, SpoolWriter, file_again
 from .cuts import Cut
-from .session import FLUSH_SECONDS, Options, Progress, start_document
+from .options import Options, Progress
+from .session import FLUSH_SECONDS, start_document
 
 _NOTHING = dict.fromkeys(NAMES, 0)
 
@@ -27,7 +28,13 @@ def record_counters(
     directory: OwnDirectory, options: Options, until: Callable[[], bool], watch: Callable[[Progress], None] | None
 ) -> Progress:
     """Sample into a spool in ``directory`` until ``until()`` or the duration is over."""
-    sampler, vmstat, spool, progress = host.Sampler(), host.Vmstat(), SpoolWriter(directory), Progress()
+    sampler, vmstat, spool, progress = host.Sampler(), host.Vmstat(), SpoolWriter.into(directory), Progress()
+
+    def keep() -> None:
+        again = file_again(directory)
+        if again is not None:
+            spool.move(again)
+
     blind = ["every event: only counters are sampled"]
     start = start_document(options, host.read_swaps(), "counters", "asked for", blind)
     begin = time.monotonic_ns()
@@ -41,7 +48,7 @@ def record_counters(
             break
         rows.append({"t": now, **progress.sample})
         if time.monotonic() - flushed >= FLUSH_SECONDS:
-            spool.keep()
+            keep()
             spool.document(Frame.SAMPLE, {"rows": rows, "dropped": 0})
             rows, flushed = [], time.monotonic()
             if watch is not None:
@@ -49,7 +56,7 @@ def record_counters(
             if options.max_bytes and spool.bytes_written >= options.max_bytes:
                 break
         time.sleep(1 / options.sample_hz)
-    spool.keep()
+    keep()
     spool.document(Frame.SAMPLE, {"rows": [*rows, {"t": time.monotonic_ns(), **sampler.sample()}], "dropped": 0})
     end = {"ended_ns": time.monotonic_ns(), "cut": _cut(vmstat, 1), "zswap": host.zswap_settings()}
     spool.document(Frame.END, end)

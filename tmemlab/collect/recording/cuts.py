@@ -23,12 +23,18 @@ from ..host.samples import Vmstat
 from ..records import NAMES
 
 ATTEMPTS = 120
-"""A cut may take this many phases; the phase is a byte, and a recording makes two cuts."""
+"""A cut may take this many phases; a record has a byte for its phase, and a recording makes two cuts."""
+
+PATIENCE_SECONDS = 3.0
+"""How long a cut looks for a quiet instant."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One end of the compared interval: records with a phase of at least ``phase`` come after it."""
+    """One end of the compared interval: records with a phase of at least ``phase`` come after it.
+
+    Phases are counted on beyond the byte that records carry of them.
+    """
 
     phase: int
     vmstat: dict[str, int]
@@ -49,7 +55,8 @@ class Counters:
         self._cells = self._cells.reshape(cpus, 4, len(NAMES))
         self._control_map = mmap.mmap(control_fd, mmap.PAGESIZE, mmap.MAP_SHARED)
         self._control = np.frombuffer(self._control_map, np.uint64, 2)
-        self._phase = 0
+        self.phase = 0
+        """How often a phase has begun; records carry its low byte."""
 
     def read(self) -> npt.NDArray[Any]:
         """Pages by (seen, dropped, outside, under way) and name, summed over CPUs."""
@@ -83,16 +90,28 @@ class Counters:
 
     def next_phase(self) -> int:
         """Begin the next phase and return its number."""
-        self._phase += 1
-        self._control[0] = self._phase
-        return self._phase
+        self.phase += 1
+        self._control[0] = self.phase & 0xFF
+        return self.phase
 
 
-def cut(counters: Counters, vmstat: Vmstat, patience: float = 3.0) -> Cut:
-    """Make a cut, trying for ``patience`` seconds to find an exact one."""
+def cut(
+    counters: Counters,
+    vmstat: Vmstat,
+    attempts: int = ATTEMPTS,
+    patience: float = PATIENCE_SECONDS,
+    *,
+    frugal: bool = False,
+) -> Cut:
+    """Make a cut, trying so often, for at most ``patience`` seconds, to find an exact one.
+
+    frugal: take a phase only when two readings in a row were the same: swapping comes in bursts, so does quiet.
+    """
     best: Cut | None = None
     deadline = time.monotonic() + patience
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
+        while frugal and time.monotonic() < deadline and _moves(vmstat):
+            time.sleep(0.0002)
         ended = counters.ended()
         before = vmstat.read()
         cells = counters.read()
@@ -111,3 +130,7 @@ def cut(counters: Counters, vmstat: Vmstat, patience: float = 3.0) -> Cut:
         time.sleep(0.0002 * (1 + attempt % 7))
     assert best is not None
     return best
+
+
+def _moves(vmstat: Vmstat) -> bool:
+    return vmstat.parse(vmstat.read()) != vmstat.parse(vmstat.read())

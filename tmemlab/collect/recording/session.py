@@ -5,7 +5,6 @@ ring, one drain of it and a flush's worth of records, whatever the length of the
 """
 
 import contextlib
-import ctypes
 import mmap
 import os
 import time
@@ -17,8 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...datasets.trace.codes import Where
-from ...directories import OwnDirectory
-from ...errors import InvalidInputError, KernelUnsupportedError
+from ...errors import KernelUnsupportedError
 from ..host import cgroup as cgroups
 from ..host import samples as host
 from ..kernel.btf import KernelTypes
@@ -32,113 +30,21 @@ from ..probes.zswap_worker import worker_macros
 from ..records import RECORD, TASK_STATE, Kind, Records
 from ..spool import Frame, SpoolWriter
 from .contents import ContentSampler
-from .cuts import Counters, cut
+from .cuts import ATTEMPTS, PATIENCE_SECONDS, Counters, Cut, cut
+from .options import Options, Progress
 from .ring import ContentRing, Ring
 from .selection import Choice
+from .thrift import Allowance, forget_compiler, in_time, lock_memory, unlock_memory
 
 FLUSH_SECONDS = 0.5
 FLUSH_RECORDS = 65536
 _DRAIN_SECONDS = 0.02
 _SLOT_BYTES = 64
 _CONTENT_RING = 8 << 20
-_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to record and how."""
-
-    duration: float | None = None
-    """Seconds; None records until stopped."""
-    cgroup: str | None = None
-    """Record only pages charged to this memory cgroup and those below it."""
-    command_name: str | None = None
-    """Record only pages of processes that go by this name."""
-    sample_pages: float | None = None
-    """Record only this share of all pages, chosen by a hash of where they are."""
-    sample_hz: float = 10.0
-    ring_bytes: int = 16 << 20
-    content_share: float = 0.03
-    """Of one CPU, for compressing page contents; 0 samples none."""
-    probe_set: str | None = None
-    max_cpu: float | None = None
-    """Share of one CPU to take; where that is too little, the ring overflows and drops are counted."""
-    max_bytes: int | None = None
-    """Stop when the spool is this large; the trace is a third of it or less."""
-
-    def __post_init__(self) -> None:
-        if self.duration is not None and not 0 < self.duration < float("inf"):
-            raise InvalidInputError(f"a recording of {self.duration:g} seconds is none: give a time such as 60s")
-
-
-@dataclass
-class Progress:
-    """How a recording is doing, for whoever watches."""
-
-    seconds: float = 0.0
-    records: int = 0
-    swapped: int = 0
-    dropped: int = 0
-    spool_bytes: int = 0
-    contents: int = 0
-    sample: dict[str, int | None] = field(default_factory=dict)
-
-
-def _forget_compiler() -> None:
-    """Give back what compiling the probes took: the code of LLVM and clang, which is on disk, and freed memory."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.malloc_trim(0)
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        span, access, *_, path = line.split(maxsplit=5)
-        # Code alone: pages of data may have been written to when the library was loaded.
-        if access == "r-xp" and ("/libLLVM" in path or "/libclang" in path):
-            begin, end = (int(address, 16) for address in span.split("-"))
-            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
-
-
-def _lock_memory(locked: bool) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if locked:
-        # Without MCL_ONFAULT all of LLVM, mapped by bcc, would be read in. Refusal only makes swapping likelier.
-        libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
-    else:
-        libc.munlockall()
-
-
-@contextlib.contextmanager
-def in_time() -> Iterator[None]:
-    """Run at the lowest real-time priority: the recorder needs little CPU, but what waits too long for it is lost.
-
-    A nice value counts only within an autogroup. Commands and threads started meanwhile are not concerned; refusal
-    only makes drops likelier.
-    """
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            # only the privileged may clear the flag again
-            os.sched_setscheduler(0, before[0] | os.SCHED_RESET_ON_FORK, before[1])
-
-
-class Allowance:
-    """CPU time that may be used: ``share`` of one CPU, at most a second's worth saved up; None for any."""
-
-    def __init__(self, share: float | None) -> None:
-        self._share = share
-        self._credit = share or 0.0
-        self._at, self._used = time.monotonic(), time.process_time()
-
-    def pause(self) -> float:
-        """Seconds to sleep until what was used is within the share."""
-        if self._share is None:
-            return 0.0
-        now, used = time.monotonic(), time.process_time()
-        self._credit = min(self._credit + (now - self._at) * self._share, self._share) - (used - self._used)
-        self._at, self._used = now, used
-        return max(0.0, -self._credit / self._share)
+_TURN_SECONDS = 0.5
+"""How long a cut between parts may look for a quiet instant: the ring waits meanwhile."""
+_NAMED_TASKS = 16384
+"""Tasks whose names are kept for the next part: as many as the BPF programs remember having named."""
 
 
 def start_document(
@@ -165,15 +71,36 @@ def start_document(
     }
 
 
-class Session:
-    """A recording into ``directory``, which holds no spool.
+@dataclass
+class Part:
+    """A spool that is written, and what had been counted when it began."""
 
-    >>> with Session(directory, Options()) as session:   # attached and cut: recording
+    spool: SpoolWriter
+    contents: int = 0
+    contents_s: float = 0.0
+    reclaim: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a part ends: the cut and its CLOCK_MONOTONIC time."""
+
+    part: Part
+    cut: Cut
+    ended_ns: int
+
+
+class Session:
+    """A recording into ``spool``.
+
+    >>> with Session(SpoolWriter.into(directory), Options(), None) as session:   # attached and cut: recording
     ...     session.run(until=lambda: stop.is_set())
+    ...     session.finish()
     """
 
-    def __init__(self, directory: OwnDirectory, options: Options, hierarchy: cgroups.Hierarchy | None) -> None:
-        self.directory = directory
+    def __init__(self, spool: SpoolWriter, options: Options, hierarchy: cgroups.Hierarchy | None) -> None:
+        self._part = Part(spool)
+        self._also: Part | None = None
         self.options = options
         self.hierarchy = hierarchy
         self.progress = Progress()
@@ -182,8 +109,11 @@ class Session:
         self._pending: list[Records] = []
         self._pending_rows = 0
         self._samples: list[dict[str, Any]] = []
-        self._next_sample = 0.0
+        self._next_sample = self._next_flush = 0.0
         self._zswap_on: bool | None = None
+        self._tasks: dict[int, np.void] = {}
+        self.window: dict[str, Any] | None = None
+        """What a flight recorder says of itself in its documents."""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -232,37 +162,77 @@ class Session:
         self._vmstat = host.Vmstat()
         stack.callback(self._vmstat.close)
         self._sampler = host.Sampler(self.usage_file)
-        self._reclaim = self._reclaimed()
         twin = find_twin(host.compressor_in_use())
         self._contents = None
         if "DIRECT_MAP" in macros:
             contents = ContentRing(self._bpf["contents"].map_fd, _CONTENT_RING)
             share = min(options.content_share, (options.max_cpu or 1.0) / 2)
             self._contents = ContentSampler(contents, twin, self._counters, share)
-        self._spool = SpoolWriter(self.directory)
-        stack.callback(self._spool.close)
-        _forget_compiler()
-        _lock_memory(True)
-        stack.callback(_lock_memory, False)
+        stack.callback(lambda: self._part.spool.close())
+        forget_compiler()
+        lock_memory()
+        stack.callback(unlock_memory)
         stack.enter_context(in_time())
         self.namer.refresh()
         blind = [f"when zswap's worker runs: {worker_unseen}"] if worker_unseen else []
-        start = start_document(options, areas, probes.name, probes.reason, [*probes.cannot_see, *blind])
-        self._first = cut(self._counters, self._vmstat)
-        self.began = time.monotonic_ns()
-        start["began_ns"] = self.began
-        start["memory_cgroups"] = self.hierarchy.version if self.hierarchy else None
-        start["root_cgroup"] = cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1
-        start["contents_note"] = contents_note
-        start["choice"] = asdict(choice)
-        start["slot_frees"], start["lengths"] = probes.slot_frees, probes.lengths
-        start["symbols"] = probes.symbols
-        start["worker_seen"] = not worker_unseen
-        start["cut"] = asdict(self._first)
-        self._spool.document(Frame.START, start)
+        self._areas, self._probe_reason, self._cannot_see = areas, probes.reason, [*probes.cannot_see, *blind]
+        self._facts = {
+            "memory_cgroups": self.hierarchy.version if self.hierarchy else None,
+            "root_cgroup": cgroups.directory_id(self.hierarchy.mount) if self.hierarchy else 1,
+            "contents_note": contents_note,
+            "choice": asdict(choice),
+            "slot_frees": probes.slot_frees,
+            "lengths": probes.lengths,
+            "symbols": probes.symbols,
+            "worker_seen": not worker_unseen,
+        }
+        self._begin(ATTEMPTS)
         self._watch_zswap()
         self._take_sample()
         self._flush()
+
+    def _begin(self, attempts: int) -> tuple[Cut, int]:
+        """Cut, and let the part begin with everything that makes it a spool of its own; the cut and its time."""
+        start = start_document(self.options, self._areas, self.probe_name, self._probe_reason, self._cannot_see)
+        between = attempts < ATTEMPTS
+        first = cut(
+            self._counters, self._vmstat, attempts, _TURN_SECONDS if between else PATIENCE_SECONDS, frugal=between
+        )
+        began = time.monotonic_ns()
+        start |= self._facts | {"began_ns": began, "cut": asdict(first), "last_phase": self._counters.phase}
+        start["dropped_before"] = self._counters.dropped()
+        if self.window is not None:
+            start["window"] = self.window
+        self._part.contents, self._part.contents_s = self.progress.contents, self.contents_cpu_s
+        self._part.reclaim = self._reclaimed()
+        self._part.spool.document(Frame.START, start)
+        if self._tasks:
+            self._part.spool.records(np.array(list(self._tasks.values()), RECORD))
+        return first, began
+
+    def turn(self, spool: SpoolWriter, attempts: int = ATTEMPTS, *, ends: bool = False) -> "End":
+        """Go on in ``spool``, which begins here with a cut of its own; what is needed to end the part before.
+
+        ends: the part before gets all that is recorded until :meth:`end` as well: what was half done at the cut.
+        Its file stays open.
+        """
+        self._drain()
+        self._flush()
+        before, self._part = self._part, Part(spool)
+        last, ended = self._begin(attempts)
+        self._also = before if ends else None
+        return End(before, last, ended)
+
+    def end(self, turned: "End", window: dict[str, Any]) -> None:
+        """End the recording whose last part was turned from."""
+        self._drain()
+        self._flush()
+        self._also = None
+        turned.part.spool.document(Frame.END, self._end_document(turned, window))
+
+    def move(self, descriptor: int) -> None:
+        """Go on in another file: somebody removed the one that was written to."""
+        self._part.spool.move(descriptor)
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -275,19 +245,18 @@ class Session:
         options = self.options
         begin = time.monotonic()
         deadline = begin + options.duration if options.duration is not None else float("inf")
-        next_flush = begin + FLUSH_SECONDS
         allowance = Allowance(options.max_cpu)
         while not until():
             now = time.monotonic()
-            if now >= deadline or (options.max_bytes and self._spool.bytes_written >= options.max_bytes):
+            if now >= deadline or (options.max_bytes and self._part.spool.bytes_written >= options.max_bytes):
                 break
             self._drain()
             if now >= self._next_sample:
                 self._take_sample()
-            if now >= next_flush or self._pending_rows >= FLUSH_RECORDS:
+            if now >= self._next_flush or self._pending_rows >= FLUSH_RECORDS:
                 self._watch_zswap()
                 self._flush()
-                next_flush = now + FLUSH_SECONDS
+                self._next_flush = now + FLUSH_SECONDS
                 if watch is not None:
                     self.progress.seconds = now - begin
                     watch(self.progress)
@@ -296,38 +265,51 @@ class Session:
             if pause or not busy:
                 time.sleep(max(0.0, min(max(_DRAIN_SECONDS, pause), deadline - time.monotonic())))
 
-    def finish(self) -> None:
+    def record_on(self) -> None:
+        """Let no time and no size end what :meth:`run` records."""
+        self.options = replace(self.options, duration=None, max_bytes=None)
+
+    def finish(self, window: dict[str, Any] | None = None) -> None:
         """Make the second cut, detach, and write what is left and the END document."""
-        last = cut(self._counters, self._vmstat)
-        ended = time.monotonic_ns()
+        end = End(self._part, cut(self._counters, self._vmstat), time.monotonic_ns())
         self._drain()
         self._take_pending_writebacks()
         self._bpf.cleanup()
         self._drain()
         self._take_sample()
         self._flush()
+        self._part.spool.document(Frame.END, self._end_document(end, window))
+        self._part.spool.close()
+        unlock_memory()
+
+    def _end_document(self, end: "End", window: dict[str, Any] | None) -> dict[str, Any]:
         self.namer.refresh()
-        self._spool.document(
-            Frame.END,
-            {
-                "ended_ns": ended,
-                "cut": asdict(last),
-                "zswap": host.zswap_settings(),
-                "zram": host.zram_settings(),
-                "swap": [asdict(area) for area in host.read_swaps()],
-                "contents": {"sampled": self.progress.contents, "seconds": self.contents_cpu_s},
-                "cgroups": self._cgroup_rows(),
-                "reclaim": {name: value - self._reclaim.get(name, 0) for name, value in self._reclaimed().items()},
+        part, reclaimed = end.part, self._reclaimed()
+        return {
+            "ended_ns": end.ended_ns,
+            "cut": asdict(end.cut),
+            "zswap": host.zswap_settings(),
+            "zram": host.zram_settings(),
+            "swap": [asdict(area) for area in host.read_swaps()],
+            "contents": {
+                "sampled": self.progress.contents - part.contents,
+                "seconds": self.contents_cpu_s - part.contents_s,
             },
-        )
-        self._spool.close()
-        _lock_memory(False)
+            "cgroups": self._cgroup_rows(),
+            "reclaim": {name: value - part.reclaim.get(name, 0) for name, value in reclaimed.items()},
+            **({"window": window} if window else {}),
+        }
 
     def _reclaimed(self) -> dict[str, int]:
         return cgroups.reclaim_of(self.usage_file.parent) if self.usage_file else {}
 
     def _cgroup_rows(self) -> dict[str, Any]:
         return {str(number): [path, self.namer.limits.get(number)] for number, path in self.namer.paths.items()}
+
+    @property
+    def phase(self) -> int:
+        """How many phases have begun, cuts' attempts included."""
+        return self._counters.phase
 
     @property
     def contents_cpu_s(self) -> float:
@@ -348,6 +330,16 @@ class Session:
         if len(records):
             self._pending.append(records)
             self._pending_rows += len(records)
+            if self.window is not None:
+                self._remember_tasks(records)
+
+    def _remember_tasks(self, records: Records) -> None:
+        """A task is named once: parts that are kept must not depend on one that is not."""
+        for record in records[records["kind"] == Kind.TASK]:
+            self._tasks.pop(int(record["pid"]), None)
+            self._tasks[int(record["pid"])] = record
+        while len(self._tasks) > _NAMED_TASKS:
+            del self._tasks[next(iter(self._tasks))]
 
     def _take_sample(self) -> None:
         row = self._sampler.sample()
@@ -377,14 +369,16 @@ class Session:
             self._keep(record)
 
     def _flush(self) -> None:
-        self._spool.keep()
+        spools = [part.spool for part in (self._part, self._also) if part is not None]
         for group in self._chunks():
-            self._spool.records(group)
+            for spool in spools:
+                spool.records(group)
         if self._samples:
-            self._spool.document(Frame.SAMPLE, {"rows": self._samples, "dropped": self._counters.dropped()})
+            for spool in spools:
+                spool.document(Frame.SAMPLE, {"rows": self._samples, "dropped": self._counters.dropped()})
             self._samples = []
         self.namer.refresh_unknown()
-        self.progress.spool_bytes = self._spool.bytes_written
+        self.progress.spool_bytes = self._part.spool.bytes_written
         self.progress.swapped = self._counters.seen()
         self.progress.dropped = self._counters.dropped()
 

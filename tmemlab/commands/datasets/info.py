@@ -61,8 +61,18 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("size", format_bytes(found["bytes"])
             + (f", {per_event:.2f} bytes an event" if per_event is not None else "")),
         ("complete", ("yes" if found["complete"] else "no") + note),
+        *([("window", _window(found["window"]))] if found["window"] else []),
         ("lengths", f"{clen['method']} {clen['algorithm']}".strip()
             + f", known for {format_share(clen['known'])} of stores and loads"
             + (f", mean {mean:.0f} bytes" if mean is not None else "")),
         ("license", found["license"] or "none given"),
     ]  # fmt: skip
+
+
+def _window(window: dict[str, Any]) -> str:
+    """What a flight recorder kept, and why."""
+    from ...units import format_duration
+
+    at = window.get("triggered_ns")
+    when = f", {format_duration(at / 1e9)} after its beginning" if isinstance(at, int) else ""
+    return f"of a flight recorder: {window.get('trigger')}{when}"

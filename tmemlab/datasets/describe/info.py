@@ -61,6 +61,7 @@ def info(trace: Trace) -> dict[str, Any]:
         "bytes_per_event": size / counts.recorded if counts.recorded else None,
         "complete": manifest.certificate.complete,
         "note": manifest.certificate.note,
+        "window": manifest.extra.get("window"),
         "clen": {
             "method": manifest.clen.method,
             "algorithm": manifest.clen.algorithm,

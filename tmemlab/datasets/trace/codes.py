@@ -41,6 +41,9 @@ class Flag(IntFlag):
     LARGE_FOLIO = 4
     COPY_STAYS = 8
     """The swapped copy stays valid after this load: the page is not stored again before its next load."""
+    BEFORE = 128
+    """The first event of a page that was swapped out before the recording began: a load. Not marked in traces
+    recorded before 0.2."""
 
 
 class PageKind(IntEnum):

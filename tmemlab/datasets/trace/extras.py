@@ -16,6 +16,7 @@ _KINDS: dict[str, Any] = {
     "memory_cgroups": int | None,
     "failed_writes": dict[str, float],
     "command": dict[str, Any],
+    "window": dict[str, Any],
 }
 _NUMBERS = re.compile(r"\s*(\d{1,19}\s+)*\d{1,19}\s*")
 

@@ -12,7 +12,8 @@ import numpy as np
 from ...compiled import njit
 from .schema import Flag, Op, Where
 
-_STORE, _INVALIDATE = int(Op.STORE), int(Op.INVALIDATE)
+_STORE, _LOAD, _INVALIDATE = (int(op) for op in Op)
+_BEFORE = int(Flag.BEFORE)
 _LAST_OP, _LAST_WHERE, _ALL_FLAGS = int(max(Op)), int(max(Where)), sum(Flag)
 
 # what the checks keep of a page
@@ -31,6 +32,8 @@ RULES = (
     "a page that was invalidated is next used by something other than a store",
     "a page is invalidated that was never stored or loaded",
     "an access trace has a store",
+    "a load is marked as of a page stored before the recording, and is not its first event",
+    "a page's first event in a flight recorder's window is a load without the mark that it was stored before",
 )
 """One sentence a rule, in the order of the counters."""
 
@@ -38,8 +41,11 @@ RULES = (
 class EventRules:
     """Checks events handed to :meth:`feed` in order against :data:`RULES`."""
 
-    def __init__(self, *, duration_ns: int, pages: int, cgroups: int, tasks: int, access_trace: bool) -> None:
-        self._limits = np.array([duration_ns, pages, cgroups, tasks, access_trace], np.int64)
+    def __init__(
+        self, *, duration_ns: int, pages: int, cgroups: int, tasks: int, access_trace: bool, window: bool = False
+    ) -> None:
+        """window: of a flight recorder, which marks pages whose story began before."""
+        self._limits = np.array([duration_ns, pages, cgroups, tasks, access_trace, window], np.int64)
         self._pages = np.zeros(pages, np.uint8)
         self._at = np.zeros(3, np.int64)  # last t, next page id, index of the next event
         self.broken = np.zeros(len(RULES), np.int64)
@@ -69,7 +75,7 @@ class EventRules:
 @njit(cache=True, nogil=True)
 def _check(events: Any, limits: Any, pages: Any, at: Any, broken: Any, first: Any, ops: Any) -> None:
     t, op, page, cgroup, task, where, flags = events
-    duration, page_rows, cgroup_rows, task_rows, access = limits
+    duration, page_rows, cgroup_rows, task_rows, access, window = limits
     last, fresh, index = at
     for i in range(len(t)):
         now, what, which = t[i], op[i], np.int64(page[i])
@@ -80,7 +86,7 @@ def _check(events: Any, limits: Any, pages: Any, at: Any, broken: Any, first: An
             _note(1, index + i, broken, first)
         if where[i] > _LAST_WHERE:
             _note(3, index + i, broken, first)
-        if flags[i] > _ALL_FLAGS:
+        if flags[i] & ~_ALL_FLAGS:
             _note(4, index + i, broken, first)
         if cgroup[i] >= cgroup_rows:
             _note(7, index + i, broken, first)
@@ -100,6 +106,10 @@ def _check(events: Any, limits: Any, pages: Any, at: Any, broken: Any, first: An
             fresh = which + 1
         elif which == fresh:
             fresh += 1
+        if flags[i] & _BEFORE and (what != _LOAD or pages[which] != _UNSEEN):
+            _note(12, index + i, broken, first)
+        elif window and what == _LOAD and pages[which] == _UNSEEN and not flags[i] & _BEFORE:
+            _note(13, index + i, broken, first)
         if what == _INVALIDATE and pages[which] == _UNSEEN:
             _note(10, index + i, broken, first)
         elif what != _STORE and pages[which] == _GONE:

@@ -88,6 +88,7 @@ def _event_problems(trace: Trace) -> list[str]:
         cgroups=trace.rows("cgroups"),
         tasks=trace.rows("tasks"),
         access_trace=manifest.kind == "access",
+        window="window" in manifest.extra and "derived" not in manifest.provenance,
     )
     for batch in trace.batches(checked=False):
         rules.feed(batch)
