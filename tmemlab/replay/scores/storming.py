@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from ...policies.interface import NEVER
+from ...policies.interface import NEVER, World
 from ...world.host import Host
 from ...world.stack import Stack
 from ..inputs.columns import Columns
@@ -83,7 +83,6 @@ class Storms:
             np.int64,
         )  # fmt: skip
         self.outcomes = np.zeros((len(moments), OUTCOMES), np.int64)
-        self._began = 0
 
     def strike(self, number: int, anonymous: int | None) -> None:
         """Storm ``number``, now; the replay itself does not notice."""
@@ -91,13 +90,12 @@ class Storms:
         self._scratch.copy_from(run.state)
         h = self._scratch.world.host
         h.now, h.next_load = moment, NEVER
-        self._began = moment
         storm(
             self._scratch.world, anonymous_at(run.host, moment, anonymous, self._most), self._lengths,
             self._parameters, self.outcomes[number], run.hooks[0], *run.hooks[2:],
         )  # fmt: skip
 
     @property
-    def lasted(self) -> int:
-        """The time, in ns, from the beginning of the storm that was run last to its end."""
-        return int(self._scratch.world.host.now) - self._began
+    def world(self) -> World:
+        """The world as the storm that was run last left it."""
+        return self._scratch.world

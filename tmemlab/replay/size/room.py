@@ -61,7 +61,8 @@ class FullPool:
         follow_sample(world, *self._host.balance[sample, 1:].tolist())
         world.host.pool_pages = pool_pages
         self._storms.strike(sample, None)
-        return int(self._storms.outcomes[sample, DEMAND]), self._storms.lasted
+        lasted = int(self._storms.world.host.now - self._host.balance[sample, 0])
+        return int(self._storms.outcomes[sample, DEMAND]), lasted
 
     def survives(self, sample: int, pool_pages: int) -> bool:
         """Whether f of RAM is given before the kernel kills."""
@@ -148,8 +149,8 @@ def measure_room(
     for samples, at in zip(windows, worst, strict=True):
         off = 0 if found[at] == NO_ROOM else found[at] - guess[at]
         shifted = np.where(guess[samples] + off < 0, NO_ROOM, guess[samples] + off)
-        shifted[samples == at] = found[at]
-        # A sample in force on both sides of an edge has the smaller of the two.
+        # A sample in force on both sides of an edge has the smaller of the two, unless it was asked.
         pages[samples] = np.minimum(pages[samples], shifted)
+    pages[asked] = [found[sample] for sample in asked]
     pages[pages == np.iinfo(np.int64).max] = NO_ROOM  # before the first edge or after the last one
     return Room(t, pages)
