@@ -14,8 +14,7 @@ from tmemlab.replay.size.need import measure_need
 from tmemlab.replay.size.regret import Regret, measure_regret, pool_over_time
 from tmemlab.replay.size.room import NO_ROOM, FullPool, Room, measure_room
 
-# Four pages may stay until 14 ms, two from then on. Need is one of the twenty events' ALL: three pages from 15 to
-# 16 ms, which is the conflict.
+# Four pages may stay until 14 ms, two from then on. Need is three pages from 15 to 16 ms: the conflict.
 ROOM = Room(np.array([0, 14 * MS]), np.array([4, 2]))
 NEAR = 1e-4
 """The trace ends a nanosecond after its last event."""
@@ -74,8 +73,8 @@ def test_a_pool_that_follows_the_band_has_no_regret(band: Band) -> None:
 def test_frontswap_is_too_large_for_as_long_as_copies_pile_up(band: Band) -> None:
     # Copies stay until they are stored again or freed, so after each event the pool has
     #   1 2 3 3 4  4 4 4 5 5  5 4 4 4 4  4 4 4 5 5
-    # More than four from 8 to 11 ms, by 1; more than two from 14 on: by 2, but in the conflict, from 15 to 16, by
-    # 1 (need is 3), and at the end, from 18 to 19, by 3.
+    # More than four from 8 to 11 ms, by 1; more than two from 14 on: by 2, but in the conflict, from 15 to 16,
+    # by 1 (need is 3), and at the end, from 18 to 19, by 3.
     regret = regret_of("tmem.frontswap", band)
     assert regret.over is not None
     assert ms(regret.over.share) == pytest.approx(3 + 5, abs=NEAR)
@@ -98,8 +97,8 @@ def test_who_takes_none_of_the_pages_is_too_small(policy: str, band: Band) -> No
 
 
 def test_an_unbounded_pool_keeps_what_is_never_loaded(band: Band) -> None:
-    # Page 3 from 4 to 11 ms, page 4 from 8 on, page 5 from 18 on, beside what is needed: over room, or need in the
-    # conflict, at 14 (3 > 2), 15 (4 > 3), 16 (3 > 2), 18 (3 > 2).
+    # Page 3 from 4 to 11 ms, page 4 from 8 on, page 5 from 18 on, beside what is needed: over room, or over need
+    # in the conflict, at 14 (3 > 2), 15 (4 > 3), 16 (3 > 2), 18 (3 > 2).
     regret = regret_of("bounds.unbounded", band)
     assert regret.over is not None
     assert ms(regret.over.share) == pytest.approx(4, abs=NEAR)
@@ -126,7 +125,7 @@ def test_without_a_host_one_side_is_known() -> None:
 
 
 def test_what_is_given_back_in_time_saves_the_host() -> None:
-    """A host with room for 2,000 pages and a pool that needs 3,000: killed with what it has, not with 1,000 less."""
+    """Room for 2,000 pages, and a pool that needs 3,000: it kills as it is, and not with 1,000 less."""
     on = host(10_000, free=9000, anon=500)
     room = measure_room(TRACE, on, 0.74, np.array([0, 1]))
     pool = FullPool(TRACE, on, 0.74)
@@ -137,5 +136,5 @@ def test_what_is_given_back_in_time_saves_the_host() -> None:
     assert given < 7400
     assert not pool.survives(0, need)
     assert pool.survives(0, need - excess)
-    # 6,400 pages or so are given before the kernel kills, and zeroed at 1 us a page; reclaim takes some time besides.
+    # Some 6,400 pages are given before the kernel kills, 1 us each; reclaim takes time besides.
     assert 6_300_000 < ns < 30_000_000

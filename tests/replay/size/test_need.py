@@ -1,5 +1,7 @@
 """need(h) against a trace worked by hand, clairvoyant replays, and every policy on random traces."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -154,3 +156,11 @@ def test_no_policy_takes_less_over_time_and_hits_as_often(
     row = replay(trace, policy)
     need = measure_need(trace, host(), row.hit_rate or 0.0)
     assert need.occupancy.mean(int(trace.t[-1])) * 4096 <= row.pool_bytes["mean"] + 1e-6
+
+
+def test_the_default_trace_needs_what_the_page_says() -> None:
+    page = (Path(__file__).parents[3] / "docs/size.md").read_text()
+    trace = Trace.open(bundled()["sqlite-limit"])
+    need = measure_need(columns_for(trace), build_host(trace), 0.99)
+    mean, peak = need.occupancy.mean(int(columns_for(trace).t[-1])) / 256, need.occupancy.pages.max() / 256
+    assert f"needs {mean:.0f} MiB in the mean and {peak:.0f} MiB at the peak" in " ".join(page.split())

@@ -1,4 +1,4 @@
-"""room(f) against the storms that it stands for: by hand, and on every bundled trace, by policies' own storms."""
+"""room(f) against the storms that it stands for: by hand, and on every bundled trace, and by policies."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,8 @@ def test_free_memory_above_the_min_watermark_less_the_storm() -> None:
 def test_page_cache_and_anonymous_memory_with_a_slot_are_room() -> None:
     assert room_of(host(10_000, free=9000, file=400), 0.5) == pytest.approx(4300, abs=BATCH + TOLERANCE)
     assert room_of(host(10_000, free=9000, anon=500), 0.5) == pytest.approx(4400, abs=BATCH + TOLERANCE)
-    assert room_of(host(10_000, free=9000, anon=500, swap=300), 0.5) == pytest.approx(4200, abs=BATCH + TOLERANCE)
+    full = host(10_000, free=9000, anon=500, swap=300)
+    assert room_of(full, 0.5) == pytest.approx(4200, abs=BATCH + TOLERANCE)
 
 
 def test_where_no_pool_survives_there_is_none() -> None:
@@ -115,8 +116,8 @@ def storm_at(columns: Columns, on: Host, policy: str, moment: int, fraction: flo
 
 
 def seen_samples(columns: Columns, on: Host) -> dict[int, int]:
-    """Samples that a replay has followed when the next one comes, and the moment of that: it follows one with the
-    first event after it.
+    """Samples that a replay has followed when the next one comes, and the moment of that: it follows one with
+    the first event after it.
     """
     t = on.balance[:, 0]
     first = np.searchsorted(columns.t, t)

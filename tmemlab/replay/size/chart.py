@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from .band import Band
 from .result import Size
+from .room import NO_ROOM
 from .words import clock, in_bytes
 
 HEIGHT = 12
@@ -21,7 +23,8 @@ def chart(result: Size, width: int) -> list[str]:
     Empty where nothing is needed.
     """
     columns = min(max(width, NARROWEST), WIDEST) - len(_INDENT)
-    need, room = result.band.windows()
+    need, _ = result.band.windows()
+    room = _room(result.band)
     if not need.max(initial=0):
         return []
     bars = _spread(need, columns, np.maximum)
@@ -31,6 +34,13 @@ def chart(result: Size, width: int) -> list[str]:
     lines.append(" " * _LABEL + "+" + "-" * columns)
     lines.append(_INDENT + "0:00" + clock(result.duration).rjust(columns - 4))
     return [*lines, *_legend(line, top)]
+
+
+def _room(band: Band) -> npt.NDArray[np.int64] | None:
+    """The least room of each window, NO_ROOM where no pool is small enough; None where that is nowhere known."""
+    if band.least_room is None or band.room is None:
+        return None
+    return band.grid.over_windows(np.minimum, band.room)
 
 
 def _spread(values: npt.NDArray[np.int64], columns: int, reduce: np.ufunc) -> npt.NDArray[np.int64]:
@@ -53,13 +63,13 @@ def _row(row: int, step: float, need: npt.NDArray[np.int64], room: npt.NDArray[n
     cells = np.where(filled, NEEDED, " ")
     if room is not None:
         cells[(room > bottom) & (room <= top) & ~filled] = MAY_STAY
-        cells[filled & (need > room) & (room < top)] = TOO_MUCH
+        cells[filled & (need > room) & (room < top) & (room != NO_ROOM)] = TOO_MUCH
     label = in_bytes(top) if row % 3 == 0 else ""
     return f"{label:>{_LABEL - 1}} |{''.join(cells)}".rstrip()
 
 
 def _legend(room: npt.NDArray[np.int64] | None, top: int) -> list[str]:
-    said = f"{_INDENT}{NEEDED} must be in the pool"
+    said = f"{_INDENT}{NEEDED} needed"
     if room is None:
         return [said]
     if room.min() > top:

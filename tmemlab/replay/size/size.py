@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -26,8 +27,9 @@ from .need import measure_need
 from .result import Size
 from .room import FullPool, Room, Work, first_order, measure_room
 
-DEFAULTS = ("tmem.frontswap", "zswap", "vm.pressure")
-"""Judged where no policy is named: a static pool, the trace's own zswap, and one that gives back."""
+DEFAULTS = ("tmem.frontswap", "zswap.v6_18", "vm.pressure")
+"""Judged where no policy is named: a static pool, zswap, of the trace's kernel where that has one, and a pool that
+gives back."""
 WINDOWS = 60
 PLAN = StormPlan(storms=200)
 """Storms of 90 % of RAM: the intervals of P(OOM) are some seven points wide."""
@@ -37,10 +39,13 @@ PARTS = 4
 
 
 def default_policies(trace: Trace) -> list[Policy]:
-    """Those of :data:`DEFAULTS`, zswap as of the trace's kernel; none for page accesses."""
+    """Those of :data:`DEFAULTS`; none for page accesses."""
     if trace.manifest.kind == "access":
         return []
-    return [parse_policy(text, trace.manifest.kernel.release or None) for text in DEFAULTS]
+    static, zswap, giving = (parse_policy(text) for text in DEFAULTS)
+    with suppress(InvalidInputError):  # of no known kernel, or of one without zswap
+        zswap = parse_policy("zswap", trace.manifest.kernel.release or "")
+    return [static, zswap, giving]
 
 
 def size(

@@ -74,8 +74,8 @@ def _conflict(result: Size) -> Iterator[str]:
         return
     said = (
         f"At {clock(int(band.grid.steps[release.step]))} no size is right: a policy must give back "
-        f"{in_bytes(release.pages)} within {format_duration(release.ns / 1e9)}, and "
-        f"{in_bytes(fastest.pages_per_s)} a second at the fastest"
+        f"{in_bytes(release.pages)} within {format_duration(release.ns / 1e9)}, at least "
+        f"{in_bytes(fastest.pages_per_s)} a second"
     )
     seconds = band.seconds((band.room >= 0) & (band.room < fixed.pages)) if fixed else 0
     if fixed and seconds:
