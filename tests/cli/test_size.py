@@ -1,4 +1,4 @@
-"""tmemlab size as people and scripts meet it: words, chart and document say the same, and what is unknown is said."""
+"""tmemlab size as people and scripts meet it: words, chart and document agree, and what is unknown is said."""
 
 import json
 import re
@@ -27,13 +27,10 @@ def crossed() -> dict[str, Any]:
     return document("sqlite-limit", "--ram", "10G")
 
 
-def events(pages: int, first: int = 0) -> list[tuple[int, str, int, int]]:
+def events(pages: int) -> list[tuple[int, str, int, int]]:
     """Every page is stored, and then every page is loaded, a millisecond apart; none compresses."""
-    stores = [(first + page, "store", page, 4096) for page in range(pages)]
-    return [
-        (t * 1_000_000, op, page, clen)
-        for t, op, page, clen in [*stores, *((first + pages + page, "load", page, 4096) for page in range(pages))]
-    ]
+    ops = [("store", page) for page in range(pages)] + [("load", page) for page in range(pages)]
+    return [(t * 1_000_000, op, page, 4096) for t, (op, page) in enumerate(ops)]
 
 
 def test_sentences_have_the_numbers_of_the_document(
@@ -131,7 +128,8 @@ def test_windows_are_counted_or_timed() -> None:
     ("words", "said"),
     [
         (["--windows", "0"], "--windows"), (["--windows", "3x"], "--windows"), (["--hits", "0"], "--hits"),
-        (["--hits", "101%"], "--hits"), (["--storm-fraction", "-1"], "--storm-fraction"), (["--ram", "x"], "--ram"),
+        (["--hits", "101%"], "--hits"), (["--storm-fraction", "-1"], "--storm-fraction"),
+        (["--ram", "x"], "--ram"), (["--window", "1ms"], "1 ms makes 516,963 windows"),
     ],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(words: list[str], said: str) -> None:
@@ -167,7 +165,8 @@ def test_page_accesses_have_a_need_and_no_room(tmp_path: Path) -> None:
 
 def test_a_host_that_no_pool_saves_is_said(tmp_path: Path) -> None:
     done = run("size", "redis-frontswap", "--storms", 0)
-    assert "does not survive, pool or none: it can lock 61.4% at the worst moment" in " ".join(done.stdout.split())
+    words = " ".join(done.stdout.split())
+    assert "does not survive, pool or none: it can lock 61.4% at the worst moment" in words
     found = document("redis-frontswap", "--storms", 0)["summary"]
     assert (found["lost_share"], found["conflict_share"]) == (1, 0)
 
@@ -183,7 +182,8 @@ def test_a_trace_that_loads_nothing_needs_nothing(tmp_path: Path) -> None:
 def test_more_ram_than_a_short_host_had_is_said(tmp_path: Path) -> None:
     short = [sample(t * 10**7, mem_free=5 * MIB) for t in range(7)]
     make_trace(tmp_path / "t", events(30), samples=short)
-    assert document(tmp_path / "t", "--ram", "2G")["unknown"][0].startswith("Need is that of the recorded stores")
+    (sentence,) = document(tmp_path / "t", "--ram", "2G")["unknown"]
+    assert sentence.startswith("Need is that of the recorded stores")
     assert document(tmp_path / "t")["unknown"] == []
 
 

@@ -40,7 +40,7 @@ class Occupancy:
     def mean(self, duration: int) -> float:
         """Pages over time, from 0 to ``duration`` ns."""
         lasted = np.diff(np.append(self.t, max(duration, int(self.t[-1])))) if len(self.t) else self.t
-        return float((self.pages * lasted).sum() / max(duration, 1))
+        return float(np.dot(self.pages.astype(np.float64), lasted) / max(duration, 1))
 
 
 @njit(cache=True, nogil=True)

@@ -58,7 +58,7 @@ class Regret:
 def _side(band: Band, pages: npt.NDArray[np.int64]) -> Side:
     """pages: (steps,), how far outside, 0 where inside."""
     outside, lasted = pages > 0, band.grid.lasted
-    mean = float((pages * lasted)[outside].sum() / lasted[outside].sum()) if outside.any() else 0.0
+    mean = float(np.average(pages[outside], weights=lasted[outside])) if outside.any() else 0.0
     return Side(band.share(outside), mean, int(pages.max()))
 
 

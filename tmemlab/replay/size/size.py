@@ -13,7 +13,7 @@ from ...datasets.trace.read import Trace
 from ...errors import InvalidInputError, TraceError
 from ...policies.catalogue import parse_policy
 from ...policies.interface import Policy
-from ...units import PAGE_SIZE
+from ...units import PAGE_SIZE, format_count, format_duration
 from ...world.host import Host, build_host
 from ..curve.curve import curve
 from ..inputs.columns import Columns, next_loads
@@ -28,11 +28,11 @@ from .result import Size
 from .room import FullPool, Room, Work, first_order, measure_room
 
 DEFAULTS = ("tmem.frontswap", "zswap.v6_18", "vm.pressure")
-"""Judged where no policy is named: a static pool, zswap, of the trace's kernel where that has one, and a pool that
-gives back."""
-WINDOWS = 60
+"""Judged where no policy is named: a static pool; zswap, of the trace's kernel where that has one; and a pool
+that gives back."""
+WINDOWS, MOST_WINDOWS = 60, 100_000
 PLAN = StormPlan(storms=200)
-"""Storms of 90 % of RAM: the intervals of P(OOM) are some seven points wide."""
+"""Storms of 90 % of RAM: the interval of a P(OOM) is at most fourteen points wide."""
 HITS = 0.99
 PARTS = 4
 """What is done beside the policies: need, the two fixed sizes, and room."""
@@ -84,7 +84,13 @@ def size(
     host, columns = build_host(trace, ram_bytes, disk), columns_for(trace)
     has_room = not access and trace.rows("samples") > 0
     plan = plan if has_room else StormPlan(0, plan.fraction, plan.seed)
-    span = window_ns or -(-(int(columns.t[-1]) + 1) // windows)
+    duration = int(columns.t[-1]) + 1
+    span = window_ns or -(-duration // windows)
+    if duration // span >= MOST_WINDOWS:
+        raise InvalidInputError(
+            f"--windows {format_duration(span / 1e9)} makes {format_count(duration / span)} windows of "
+            f"{trace.path}: {format_count(MOST_WINDOWS)} are the most"
+        )
     grid = make_grid(columns, host, span)
     need = measure_need(columns, host, hits)
     on_done(need)
