@@ -129,7 +129,7 @@ def test_windows_are_counted_or_timed() -> None:
     [
         (["--windows", "0"], "--windows"), (["--windows", "3x"], "--windows"), (["--hits", "0"], "--hits"),
         (["--hits", "101%"], "--hits"), (["--storm-fraction", "-1"], "--storm-fraction"),
-        (["--ram", "x"], "--ram"), (["--window", "1ms"], "1 ms makes 516,963 windows"),
+        (["--ram", "x"], "--ram"), (["--window", "1ms"], "windows of 1 ms are 516,963"),
     ],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(words: list[str], said: str) -> None:

@@ -15,11 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ...datasets.trace.schema import Op
+from ...errors import InvalidInputError
+from ...units import format_count, format_duration
 from ...world.host import Host
 from ..inputs.columns import Columns
 from .need import Need
 from .room import NO_ROOM, FullPool, Room, sample_at
 
+MOST_WINDOWS = 100_000
+"""Of a trace."""
 LOOKS = 2000
 """Steps at least, evenly spaced, besides the samples' times and the windows' edges."""
 
@@ -55,9 +59,17 @@ class Grid:
 
 
 def make_grid(columns: Columns, host: Host, window_ns: int) -> Grid:
-    """Windows of ``window_ns``, the last as long as is left; steps between samples and :data:`LOOKS` more."""
+    """Windows of ``window_ns``, the last as long as is left; steps between samples and :data:`LOOKS` more.
+
+    InvalidInputError for more than :data:`MOST_WINDOWS`.
+    """
     end = int(columns.t[-1]) + 1
-    edges = np.append(np.arange(0, end, max(window_ns, 1), dtype=np.int64), end)
+    if end // window_ns >= MOST_WINDOWS:
+        raise InvalidInputError(
+            f"windows of {format_duration(window_ns / 1e9)} are {format_count(end / window_ns)} of "
+            f"{columns.path}: {format_count(MOST_WINDOWS)} are the most"
+        )
+    edges = np.append(np.arange(0, end, window_ns, dtype=np.int64), end)
     even = np.linspace(0, end, LOOKS + 1).astype(np.int64)
     samples = host.balance[:, 0]
     return Grid(edges, np.unique(np.concatenate([edges, even, samples[(samples > 0) & (samples < end)]])))

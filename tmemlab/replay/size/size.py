@@ -13,7 +13,7 @@ from ...datasets.trace.read import Trace
 from ...errors import InvalidInputError, TraceError
 from ...policies.catalogue import parse_policy
 from ...policies.interface import Policy
-from ...units import PAGE_SIZE, format_count, format_duration
+from ...units import PAGE_SIZE
 from ...world.host import Host, build_host
 from ..curve.curve import curve
 from ..inputs.columns import Columns, next_loads
@@ -30,7 +30,7 @@ from .room import FullPool, Room, Work, first_order, measure_room
 DEFAULTS = ("tmem.frontswap", "zswap.v6_18", "vm.pressure")
 """Judged where no policy is named: a static pool; zswap, of the trace's kernel where that has one; and a pool
 that gives back."""
-WINDOWS, MOST_WINDOWS = 60, 100_000
+WINDOWS = 60
 PLAN = StormPlan(storms=200)
 """Storms of 90 % of RAM: the interval of a P(OOM) is at most fourteen points wide."""
 HITS = 0.99
@@ -75,23 +75,11 @@ def size(
     if not trace.manifest.certificate.complete and not allow_lossy:
         raise TraceError(f"{trace.path} is incomplete: record again, or pass --allow-lossy")
     policies = default_policies(trace) if policies is None else list(policies)
-    access = trace.manifest.kind == "access"
-    if access and (unfit := [policy.name for policy in policies if not policy.takes_accesses]):
-        raise InvalidInputError(
-            f"{', '.join(unfit)} needs swap traffic, and {trace.path} has page accesses: give an order, such as "
-            "-p order.lru"
-        )
+    _refuse_unfit(trace, policies)
     host, columns = build_host(trace, ram_bytes, disk), columns_for(trace)
-    has_room = not access and trace.rows("samples") > 0
+    has_room = columns.kind == "swap" and trace.rows("samples") > 0
     plan = plan if has_room else StormPlan(0, plan.fraction, plan.seed)
-    duration = int(columns.t[-1]) + 1
-    span = window_ns or -(-duration // windows)
-    if duration // span >= MOST_WINDOWS:
-        raise InvalidInputError(
-            f"--windows {format_duration(span / 1e9)} makes {format_count(duration / span)} windows of "
-            f"{trace.path}: {format_count(MOST_WINDOWS)} are the most"
-        )
-    grid = make_grid(columns, host, span)
+    grid = make_grid(columns, host, window_ns or _window_of(columns, windows))
     need = measure_need(columns, host, hits)
     on_done(need)
     wanted = min(hits, 1.0 if need.hit_rate is None else need.hit_rate)
@@ -126,6 +114,21 @@ def size(
     survivable = None if room is None else _survivable(columns, host, plan, room)
     group = group_limit(trace)
     return Size(trace, columns, host, hits, plan, need, survivable, band, fixed, best, judged, group)
+
+
+def _refuse_unfit(trace: Trace, policies: Sequence[Policy]) -> None:
+    """InvalidInputError where a policy cannot replay this kind of trace."""
+    unfit = [policy.name for policy in policies if not policy.takes_accesses]
+    if trace.manifest.kind == "access" and unfit:
+        raise InvalidInputError(
+            f"{', '.join(unfit)} needs swap traffic, and {trace.path} has page accesses: give an order, such as "
+            "-p order.lru"
+        )
+
+
+def _window_of(columns: Columns, windows: int) -> int:
+    """ns of each of so many windows."""
+    return -(-(int(columns.t[-1]) + 1) // windows)
 
 
 def _in_parts(pool: ThreadPoolExecutor) -> Callable[[Work, list[int]], list[int]]:
