@@ -15,6 +15,7 @@ from tmemlab.commands.documents import DOCUMENTS
 ONE = "redis-frontswap"
 COMMANDS = {
     "replay": ["replay", ONE, "-p", "bounds.none", "--storms", "0"],
+    "size": ["size", ONE, "--storms", "0"],
     "curve": ["curve", ONE],
     "validate": ["validate", ONE],
     "policies": ["policies", "list"],
@@ -99,6 +100,7 @@ def test_every_command_has_the_option_and_every_document_a_command() -> None:
         ["datasets", "diff", ONE, ONE],
         ["replay", ONE, "--storms", "0", "-p", "zswap.v6_18:max_pool_percent=3,worker_late_us=10"],
         ["validate", ONE],
+        ["size", ONE, "--storms", "0"],
     ],
     ids=lambda words: " ".join(words[:3]),
 )  # fmt: skip

@@ -38,9 +38,11 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 COMMANDS = [
     ["replay", "{trace}", "--storms", "5", "--html", "{tmp}/page.html"], ["curve", "{trace}"],
+    ["size", "{trace}", "--storms", "5"],
     ["validate", "{trace}"], ["datasets", "card", "{trace}"], ["datasets", "info", "{trace}"],
     ["datasets", "stats", "{trace}"], ["datasets", "diff", "{trace}", "{trace}"],
     ["datasets", "verify", "{trace}"], ["datasets", "slice", "{trace}", "{tmp}/s" + HOSTILE, "--from", "0s"],
+    ["size", "{tmp}/missing" + HOSTILE], ["size", "--windows", HOSTILE],
     ["replay", "{tmp}/missing" + HOSTILE], ["replay", "-p", "x." + HOSTILE], ["replay", "--ram", HOSTILE],
     ["replay", "-p", "{tmp}/" + HOSTILE + ".py"], [HOSTILE], ["datasets", "import", "{tmp}/bad", "{tmp}/i"],
     ["datasets", "import", "{tmp}/bad", "{tmp}/i", "--format", "csv"],
@@ -62,7 +64,7 @@ def test_what_a_command_prints_moves_nothing(words: list[str], trace: Path, tmp_
         assert not FORBIDDEN & set(page.read_text()), page
 
 
-@pytest.mark.parametrize("words", COMMANDS[:7], ids=lambda words: " ".join(words[:2]))
+@pytest.mark.parametrize("words", COMMANDS[:8], ids=lambda words: " ".join(words[:2]))
 def test_json_says_the_names_as_they_are(words: list[str], trace: Path, tmp_path: Path) -> None:
     done = run(*(word.format(trace=trace, tmp=tmp_path) for word in words), "--json")
     assert not FORBIDDEN & set(done.stdout)

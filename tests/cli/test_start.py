@@ -26,6 +26,7 @@ REPLAY = {"numpy", "numba", "pyarrow", "rich"}
         (["datasets", "info", "redis-zswap"], {"numpy", "pyarrow", "rich"}),
         (["policies", "list"], {"numpy", "numba", "rich"}),
         (["replay", "redis-frontswap", "--storms", "5"], REPLAY),
+        (["size", "redis-frontswap", "--storms", "5"], REPLAY), (["size", "--help"], set()),
         (["curve", "redis-frontswap"], REPLAY), (["validate", "redis-frontswap"], REPLAY),
         (["datasets", "verify", "redis-frontswap"], REPLAY - {"rich"}),
         (["datasets", "stats", "redis-frontswap"], REPLAY),

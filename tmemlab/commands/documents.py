@@ -30,6 +30,28 @@ DOCUMENTS = {
             "policies": "an object a policy: name, params, and the scores of docs/scores.md",
         },
     ),
+    "size": Document(
+        "tmemlab size",
+        {
+            "trace": "what was measured: path, kind, events, loads, duration_s, kernel, ram_bytes, and "
+            "group_bytes, the limit of the memory cgroup that it was recorded in",
+            "config": "ram_bytes, hits, storm_fraction, window_s, storms, seed, disk",
+            "windows": "t_s, loads, need_bytes (the peak), room_bytes (the least; 0: no pool is small "
+            "enough; null: not known), and what must be given back: release_bytes within "
+            "release_s",
+            "summary": "hit_rate and need_bytes (mean, max) of need; room_bytes (min, p50); fixed_bytes, "
+            "the smallest fixed LRU pool with the hits; conflict_share and lost_share, of the "
+            "time in which no size is right, and in which no pool is small enough; "
+            "survivable_fraction, of RAM without a pool; release_bytes and "
+            "release_bytes_per_s, the most of all windows",
+            "fixed": "smallest (with the hits) and best (always survives): pool_bytes, hit_rate, oom_p "
+            "of each",
+            "policies": "name, params, hit_rate, oom_p, pool_bytes, smallest_bytes (its limit with the "
+            "hits; null: none), and regret: outside_share; over_share, over_bytes_mean (while "
+            "it is over), over_bytes_max; the same of under",
+            "unknown": "what cannot be known from this trace, a sentence each",
+        },
+    ),
     "curve": Document(
         "tmemlab curve",
         {

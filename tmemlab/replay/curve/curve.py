@@ -88,6 +88,14 @@ class Curve:
         pages = self.largest // PAGE_SIZE
         return sorted({-(-pages * step // count) * PAGE_SIZE for step in range(1, count + 1)})
 
+    def smallest(self, rate: float) -> int | None:
+        """The smallest size, in bytes, with at least this hit rate; None where no size has it.
+
+        Without holes: those that replays measured are left out.
+        """
+        reached = self._rates >= rate - 1e-12
+        return round(int(reached.argmax()) / self.sample) * PAGE_SIZE if reached.any() else None
+
     def compressed_bytes(self, rate: float) -> int | None:
         """Compressed bytes that a pool with this hit rate has to hold; None where that was not measured."""
         if self.compressed is None:

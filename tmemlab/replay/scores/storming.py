@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from ...policies.interface import NEVER
+from ...policies.interface import NEVER, World
 from ...world.host import Host
 from ...world.stack import Stack
 from ..inputs.columns import Columns
@@ -94,3 +94,8 @@ class Storms:
             self._scratch.world, anonymous_at(run.host, moment, anonymous, self._most), self._lengths,
             self._parameters, self.outcomes[number], run.hooks[0], *run.hooks[2:],
         )  # fmt: skip
+
+    @property
+    def world(self) -> World:
+        """The world as the storm that was run last left it."""
+        return self._scratch.world
