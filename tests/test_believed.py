@@ -111,12 +111,12 @@ def test_an_import_makes_no_trace_that_verify_rejects(name: str, value: int, tmp
 
 
 IMPORT = """
-import resource, sys
+import re, sys
 from tmemlab.cli import main
 try:
     main(["datasets", "import", *sys.argv[1:]])
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) >> 10)
 """
 
 
@@ -147,6 +147,20 @@ def test_a_bomb_of_lines_is_bounded(tmp_path: Path) -> None:
             stream.write(compressor.flush())
         code, mib, said = memory_of_an_import(bomb, tmp_path / "out", "--format", "blkparse")
         assert code != 0 and mib < 1300, (code, mib, said)
+
+
+def test_an_import_takes_no_more_memory_than_it_is_allowed(tmp_path: Path) -> None:
+    """Many pages, which no number in the file foretells: one sentence, and nothing is left."""
+    pages = 1 << 22
+    page = np.random.default_rng(1).permutation(pages)
+    file = parquet(tmp_path / "many.parquet", t=np.arange(pages), page=page)
+    code, mib, said = memory_of_an_import(
+        file, tmp_path / "out", "--format", "parquet", "--max-memory", "200M"
+    )
+    assert code == 1 and "more than 200 MiB of memory: allow more with --max-memory" in said, said
+    assert mib < 400 and not (tmp_path / "out").exists()
+    code, mib, said = memory_of_an_import(file, tmp_path / "out", "--format", "parquet")
+    assert code == 0 and mib > 600, said
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.datasets.test_convert import walk
 from tests.factory import make_trace, sample
 from tmemlab.datasets.derive.anonymize import _group, anonymize
+from tmemlab.datasets.derive.hostsize import rounded
 from tmemlab.datasets.derive.layout import APART, moved
 from tmemlab.datasets.share.bundled import bundled
 from tmemlab.datasets.trace.manifest import (
@@ -121,7 +122,7 @@ def test_no_identifying_string_is_left(tmp_path):
 
 def test_what_a_replay_reads_is_the_same(tmp_path):
     before = Trace.open(secretive(tmp_path / "t"))
-    anonymize(before, tmp_path / "a")
+    anonymize(before, tmp_path / "a", exact_host=True)
     after = Trace.open(tmp_path / "a")
     one, two = before.events(), after.events()
     for name in one:
@@ -227,15 +228,70 @@ def test_where_mappings_lay_cannot_be_told(runs, seed, random):
 
 @pytest.mark.parametrize("name", ["redis-frontswap", "redis-zswap", "sqlite-limit", "sqlite-shrinker"])
 def test_scores_are_the_same(name, tmp_path):
-    """The default policies, and the recorded pool with all that is derived of the host."""
+    """With --exact-host: the default policies, and the recorded pool with all that is derived of the host."""
     before = bundled()[name]
-    anonymize(Trace.open(before), tmp_path / "a")
+    anonymize(Trace.open(before), tmp_path / "a", exact_host=True)
     speed = {"events_per_s": 0.0}
     one, two = (compare(path, plan=StormPlan(20)) for path in (before, tmp_path / "a"))
     for a, b in zip(one.scores, two.scores, strict=True):
         assert a.as_json() | speed == b.as_json() | speed
     a, b = validate(before), validate(tmp_path / "a")
     assert a.policy == b.policy and a.predicted == b.predicted and a.measured == b.measured
+
+
+@given(st.integers(0, 2**62))
+def test_there_are_eight_sizes_between_powers_of_two(size):
+    step = 2 ** max(len(bin(size)) - 2 - 4, 0)
+    candidates = [k * step for k in range(8, 17)] if size >= 16 else range(17)
+    assert abs(rounded(size) - size) == min(abs(each - size) for each in candidates)
+    assert rounded(rounded(size)) == rounded(size)
+
+
+def test_two_hosts_of_a_class_cannot_be_told_apart(tmp_path):
+    """The same shares of two sizes of RAM, watermarks as the kernel makes them: one trace becomes of both."""
+    made = []
+    for name, ram, swap in (("one", 8_111_000_000, 2_100_000_000), ("other", 8_280_000_000, 2_200_000_000)):
+        low = int((16 * ram / 1024) ** 0.5) * 1024
+        more = dict.fromkeys(("unevictable", "mlocked", "slab"), 0)
+        rows = [
+            sample(t, mem_total=ram, mem_free=int(ram * share), mem_available=int(ram * 0.8), anon=int(ram * 0.1),
+                   file=ram // 10, swap_total=swap, swap_free=swap // 2, watermark_min=low,
+                   watermark_low=low * 5 // 4, watermark_high=low * 3 // 2, **more)
+            for t, share in ((0, 0.7), (5, 0.65))
+        ]  # fmt: skip
+        trace = make_trace(
+            tmp_path / name, [(0, "store", 0, 100), (5, "load", 0)], samples=rows,
+            cgroups=[("/", None), ("/a", ram // 2)], ram_bytes=ram,
+            manifest={
+                "swap": [SwapDevice("/dev/a", "partition", swap, -2)],
+                "zram": [{"disksize": ram // 2, "mm_stat": f"1 2 3 {ram // 4} 5"}],
+                "extra": {"command": {"memory_limit": ram // 3}},
+            },
+        )  # fmt: skip
+        anonymize(Trace.open(trace), tmp_path / f"{name}-a", key=b"k" * 32)
+        assert verify(tmp_path / f"{name}-a") == []
+        made.append(Trace.open(tmp_path / f"{name}-a"))
+    one, other = made
+    for table in ("samples", "cgroups", "tasks", "pages"):
+        assert one.table(table).equals(other.table(table)), table
+    plain = [
+        {key: value for key, value in json.loads((trace.path / "manifest.json").read_text()).items()
+         if key not in ("sha256", "tool")}
+        for trace in made
+    ]  # fmt: skip
+    assert plain[0] == plain[1]
+    exact = anonymize(Trace.open(tmp_path / "one"), tmp_path / "exact", exact_host=True)
+    assert exact.ram_bytes == 8_111_000_000
+
+
+@pytest.mark.parametrize("name", ["redis-frontswap", "redis-zswap", "sqlite-limit", "sqlite-shrinker"])
+def test_rounding_the_host_moves_hits_by_little(name, tmp_path):
+    """What docs/privacy.md says of it."""
+    before = bundled()[name]
+    anonymize(Trace.open(before), tmp_path / "a")
+    one, two = (compare(path, plan=StormPlan(0)) for path in (before, tmp_path / "a"))
+    for a, b in zip(one.scores, two.scores, strict=True):
+        assert abs(a.hit_rate - b.hit_rate) < 0.01, a.label
 
 
 def test_times_can_be_coarsened(tmp_path):
@@ -263,7 +319,7 @@ def test_what_a_replay_derives_of_the_host_stays_and_no_word_with_it(tmp_path):
     }  # fmt: skip
     zram = [{"disksize": 1 << 30, "mm_stat": " 1 2 3 4096 5 6 7", "io_stat": "0 0 0 0", "device": "/dev/acme"}]
     path = make_trace(tmp_path / "t", [(0, "store", 0, 100)], manifest={"extra": extra, "zram": zram})
-    anonymize(Trace.open(path), tmp_path / "a")
+    anonymize(Trace.open(path), tmp_path / "a", exact_host=True)
     after = Trace.open(tmp_path / "a").manifest
     kept = {name: value for name, value in after.extra.items() if name != "redaction"}
     assert kept == {

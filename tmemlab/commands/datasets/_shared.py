@@ -31,6 +31,12 @@ KEY = click.option(
 )  # fmt: skip
 
 
+EXACT_HOST = click.option(
+    "--exact-host", is_flag=True,
+    help="Keep sizes of RAM, swap and limits to the byte, instead of rounding them: scores stay the same.",
+)  # fmt: skip
+
+
 def dataset_command(name: str) -> "Callable[[Callable[..., Any]], click.Command]":
     """Decorator: a command of this group."""
     return click.command(name, context_settings=CONTEXT)

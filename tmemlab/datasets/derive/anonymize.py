@@ -24,6 +24,7 @@ from ..trace.manifest import Manifest
 from ..trace.read import Trace
 from ..trace.schema import CGROUPS, PAGES, PRESSURE, SAMPLES, TASKS, VMSTAT_COUNTERS
 from ..trace.write import TraceWriter
+from .hostsize import HostSize, rounded
 from .layout import moved
 from .redact import dropped_fields, harmless_extras, redacted_manifest
 
@@ -41,13 +42,17 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: int = 1, k: int = 1) -> Manifest:
+def anonymize(
+    trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: int = 1, k: int = 1, exact_host: bool = False
+) -> Manifest:
     """Write ``trace`` to ``out`` without what identifies its host, its users and their programs.
 
     ``key`` makes the same names the same in several traces; without it a new one is used and forgotten.
     ``coarsen_ns`` rounds every time down to a multiple. Commands and cgroups with fewer than ``k`` events become
     one row, and the next larger ones with them until that has ``k`` events and two names; a command is one row
-    then, whatever processes ran it. With the defaults a replay gives the same scores.
+    then, whatever processes ran it. Sizes of RAM, swap and limits are rounded and what is a share of them is
+    scaled (hostsize.py), unless ``exact_host``: then, without ``coarsen_ns`` and ``k``, a replay gives the same
+    scores.
     """
     if coarsen_ns < 1 or k < 1:
         raise InvalidInputError("times are rounded to at least 1 ns and groups kept from 1 event on")
@@ -65,9 +70,11 @@ def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: 
         _write_pages(trace, writer, key)
         rows = [_task(tasks[i], key, commands, paths) for i in commands.kept]
         writer.write_table("tasks", pa.Table.from_pylist(rows, TASKS))
-        groups = [_cgroup(cgroups[i], key, paths) for i in paths.kept]
+        groups = [_cgroup(cgroups[i], key, paths, exact_host) for i in paths.kept]
         writer.write_table("cgroups", pa.Table.from_pylist(groups, CGROUPS))
-        writer.write_table("samples", _samples(trace.table("samples"), coarsen_ns))
+        size = HostSize.of(trace.manifest)
+        samples = _samples(trace.table("samples"), coarsen_ns)
+        writer.write_table("samples", samples if exact_host else size.samples(samples))
         writer.write_table("pressure", _pressure(trace.table("pressure"), coarsen_ns, commands, paths))
         report = {
             "by": f"tmemlab {__version__}",
@@ -78,10 +85,12 @@ def anonymize(trace: Trace, out: Path, *, key: bytes | None = None, coarsen_ns: 
             "cgroups_merged": len(paths.rare),
             "k": k,
             "time_rounded_to_ns": coarsen_ns,
+            "host": "exact" if exact_host else "sizes rounded to an eighth of a power of two",
             "dropped": sorted(dropped_fields(trace.manifest)),
         }
-        extra = {"redaction": report, **harmless_extras(trace.manifest)}
-        return writer.close(redacted_manifest(trace.manifest).replace(extra=extra))
+        extra = {"redaction": report, **harmless_extras(trace.manifest, exact_host=exact_host)}
+        manifest = redacted_manifest(trace.manifest).replace(extra=extra)
+        return writer.close(manifest if exact_host else size.manifest(manifest))
 
 
 @dataclass(frozen=True)
@@ -163,13 +172,14 @@ def _task(row: dict[str, Any], key: bytes, commands: _Groups, paths: _Groups) ->
     }
 
 
-def _cgroup(row: dict[str, Any], key: bytes, paths: _Groups) -> dict[str, Any]:
+def _cgroup(row: dict[str, Any], key: bytes, paths: _Groups, exact: bool) -> dict[str, Any]:
     """The path with every component hashed together with those above it; the hierarchy stays."""
     if row["path"] in paths.rare:
         return {"path": f"/{_MERGED}", "limit_bytes": None}
     parts = [part for part in row["path"].split("/") if part]
     hashed = ["g-" + _digest(key, "cgroup", "/".join(parts[: i + 1])).hex()[:12] for i in range(len(parts))]
-    return {"path": "/" + "/".join(hashed), "limit_bytes": row["limit_bytes"]}
+    limit = row["limit_bytes"]
+    return {"path": "/" + "/".join(hashed), "limit_bytes": limit if exact or limit is None else rounded(limit)}
 
 
 def _samples(samples: pa.Table, step: int) -> pa.Table:

@@ -15,6 +15,7 @@ from ..trace.manifest import (
     StartEnd,
     SwapDevice,
 )
+from .hostsize import rounded
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 _ZRAM_WORDS = {"algorithm", "comp_algorithm", "recomp_algorithm", "mode"}
@@ -67,7 +68,7 @@ def redacted_manifest(source: Manifest) -> Manifest:
     )
 
 
-def harmless_extras(source: Manifest) -> dict[str, Any]:
+def harmless_extras(source: Manifest, *, exact_host: bool) -> dict[str, Any]:
     """Keys beyond the format's own that a replay goes by: counts and times of the host's pool, and limits."""
     kept: dict[str, Any] = {}
     for name, keys in _REPLAYED.items():
@@ -76,7 +77,9 @@ def harmless_extras(source: Manifest) -> dict[str, Any]:
     if "memory_cgroups" in source.extra:
         kept["memory_cgroups"] = source.extra["memory_cgroups"]
     limit = source.extra.get("command", {}).get("memory_limit")
-    return kept if limit is None else {**kept, "command": {"memory_limit": limit}}
+    if limit is None:
+        return kept
+    return {**kept, "command": {"memory_limit": limit if exact_host else rounded(limit)}}
 
 
 def _swap_type(area: SwapDevice) -> str:

@@ -21,6 +21,8 @@ _STEP = 1 << 20
 _NONE = 0xFFFF_FFFF
 _LOAD, _INVALIDATE = int(Op.LOAD), int(Op.INVALIDATE)
 _LIVE, _GONE = 1, 2
+_BEFORE = np.uint8(Flag.BEFORE)
+_NO_FLAGS = np.zeros(0, np.uint8)
 
 
 class ImportWriter:
@@ -72,7 +74,9 @@ class ImportWriter:
         """
         self._check_codes(t, op, more)
         self._offered += len(t)
-        page, keep = self._settle(self._ids.number(key, space), op)
+        if "flags" in more:
+            more["flags"] = more["flags"].astype(np.uint8)
+        page, keep = self._settle(self._ids.number(key, space), op, more.get("flags", _NO_FLAGS))
         if not keep.all():
             t, op, more = t[keep], op[keep], {name: array[keep] for name, array in more.items()}
         rows = len(t)
@@ -139,21 +143,25 @@ class ImportWriter:
 
     def _check_codes(self, t: np.ndarray, op: np.ndarray, more: dict[str, np.ndarray]) -> None:
         """TraceError where a code means nothing: the trace would not be sound."""
-        limits = {"op": len(Op), "where": len(Where), "flags": sum(Flag) + 1, "clen": PAGE_SIZE + 1}
+        limits = {"op": len(Op), "where": len(Where), "flags": 1 << 8, "clen": PAGE_SIZE + 1}
         for name, limit in limits.items():
             values = op if name == "op" else more.get(name)
             if values is None:
                 continue
             wrong = values >= limit if name != "clen" else (values >= limit) & (values != NO_CLEN)
+            if name == "flags":
+                wrong |= (values & ~np.asarray(sum(Flag), values.dtype)) != 0
             if wrong.any():
                 at = int(np.argmax(wrong))
-                raise TraceError(
-                    f"{self._what}: event {self._offered + at} has {name} {values[at]}, and nothing beyond "
-                    f"{limit - 1} means anything"
-                )
+                why = f"nothing beyond {limit - 1} means anything"
+                why = "some of its bits mean nothing" if name == "flags" else why
+                raise TraceError(f"{self._what}: event {self._offered + at} has {name} {values[at]}, and {why}")
 
-    def _settle(self, ids: np.ndarray, op: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The pages, dense in order of first appearance, of the events to keep, and which those are."""
+    def _settle(self, ids: np.ndarray, op: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pages, dense in order of first appearance, of the events to keep, and which those are.
+
+        The mark of a page that was stored before goes from ``flags`` where it is not a first load's.
+        """
         grown = len(self._ids) - len(self._state)
         if grown > 0:
             grown = max(grown, len(self._state) // 2, 1 << 16)
@@ -161,7 +169,7 @@ class ImportWriter:
             self._page = np.concatenate([self._page, np.full(grown, _NONE, np.uint32)])
         keep = np.ones(len(ids), bool)
         settle: Any = _settle
-        self._pages = settle(ids, op, keep, self._state, self._page, self._pages)
+        self._pages = settle(ids, op, flags, keep, self._state, self._page, self._pages)
         return self._page[ids[keep]], keep
 
     def _write_pages(self) -> None:
@@ -189,9 +197,11 @@ def _lowest(keys: np.ndarray, spaces: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _settle(ids: Any, op: Any, keep: Any, state: Any, page: Any, count: Any) -> Any:
+def _settle(ids: Any, op: Any, flags: Any, keep: Any, state: Any, page: Any, count: Any) -> Any:
     for i in range(len(ids)):
         p, what = ids[i], op[i]
+        if flags.shape[0] and flags[i] & _BEFORE and (what != _LOAD or page[p] != _NONE):
+            flags[i] &= ~_BEFORE
         if what == _INVALIDATE:
             keep[i] = state[p] == _LIVE
         elif what == _LOAD:

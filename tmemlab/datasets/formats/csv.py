@@ -133,6 +133,8 @@ def _open(path: Path, positions: bool) -> Any:
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         )
         return arrow_csv.open_csv(path, convert_options=convert, **options)
+    except MemoryError:  # Arrow's own is one, too
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 
@@ -142,6 +144,8 @@ def _next(path: Path, reader: Any) -> pa.RecordBatch | None:
         return reader.read_next_batch()
     except StopIteration:
         return None
+    except MemoryError:  # Arrow's own is one, too
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 

@@ -64,6 +64,8 @@ def import_parquet(
                     _write(path, row, writer, values, t - start)
                     row += len(t)
                 return writer.close(ram_bytes=ram_bytes)
+    except MemoryError:  # Arrow's own is one, too
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:200]
         raise TraceError(f"{path} is not a sound Parquet file ({reason}): fetch it again") from None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...directories import refuse_special
 from ...errors import InvalidInputError
+from ._memory import memory_within
 
 if TYPE_CHECKING:
     from ..trace.manifest import Manifest
@@ -84,10 +85,17 @@ def export_trace(trace: "Trace", path: Path, name: str, **options: Any) -> int:
     return int(_function(name, True, options)(trace, path, **options))
 
 
-def import_trace(path: Path, out: Path, name: str, **options: Any) -> "Manifest":
-    """Convert ``path`` from the format ``name`` to a trace at ``out``. ``options`` are the importer's own."""
+def import_trace(
+    path: Path, out: Path, name: str, *, max_memory: int | None = None, **options: Any
+) -> "Manifest":
+    """Convert ``path`` from the format ``name`` to a trace at ``out``. ``options`` are the importer's own.
+
+    max_memory: bytes that this process may take meanwhile beyond what it has; TmemlabError where they are too few.
+    """
     refuse_special(path)
-    manifest: Manifest = _function(name, False, options)(path, out, **options)
+    function = _function(name, False, options)
+    with memory_within(max_memory):
+        manifest: Manifest = function(path, out, **options)
     return manifest
 
 

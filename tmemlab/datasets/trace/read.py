@@ -165,7 +165,7 @@ class Trace:
         """Compiled code indexes arrays with these values and does not look whether they are inside."""
         limits = {
             "page": self.pages, "cgroup": self.rows("cgroups"), "task": self.rows("tasks"),
-            "op": len(Op), "where": len(Where), "flags": sum(Flag) + 1,
+            "op": len(Op), "where": len(Where),
         }  # fmt: skip
         for name, limit in limits.items():
             if name in columns and len(columns[name]) and int(columns[name].max()) >= limit:
@@ -173,6 +173,9 @@ class Trace:
                     f"{self.path} is damaged: events.{name} has {columns[name].max()}, and nothing beyond "
                     f"{limit - 1} means anything; verify it"
                 )
+        strange = int(np.bitwise_or.reduce(columns["flags"])) & ~sum(Flag) if "flags" in columns else 0
+        if strange:
+            raise TraceError(f"{self.path} is damaged: bits {strange} of events.flags mean nothing; verify it")
         return columns
 
     def _check_memory(self, needed: int) -> None:
