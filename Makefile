@@ -1,4 +1,4 @@
-# make demo   replay the bundled trace through the default policies and print the table
+# make demo   the right size of the pool for a bundled trace, and what five settings make of it
 # make test   the whole test suite, live-kernel tests included where this host allows them;
 #             make test ARGS='tests/policies -k sieve' hands its words to pytest
 # make test-guest   Debian's kernels under QEMU, each pool with each probe set
@@ -23,7 +23,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/tmemlab replay --ram 12G
+	$(BIN)/tmemlab size sqlite-limit --ram 10G
+	$(BIN)/tmemlab replay sqlite-limit --ram 10G --storms 60 -p zswap.v6_18 -p zswap.v6_18:max_pool_percent=3 \
+		-p zswap.v6_18:max_pool_percent=2 -p tmem.frontswap -p vm.pressure
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)

@@ -93,6 +93,14 @@ def test_phases_are_told_apart_by_their_low_byte(first: int, last: int) -> None:
     assert out[:written]["t"].tolist() == inside
 
 
+def test_a_page_that_was_half_stored_at_the_first_cut_and_only_goes_is_none_of_the_recording() -> None:
+    gone = record(Kind.UNMAP, t=3, mm=MM, address=BASE << 12, entry=(BASE + 2) << 12)
+    rows, _ = run(store(1, BASE, 50, phase=0), store(2, BASE + 1, 51), gone)
+    assert brief(rows) == [("S", 0), ("I", 0)]
+    rows, _ = run(store(1, BASE, 50, phase=0), load(2, BASE, 50), gone)
+    assert brief(rows) == [("L", 0), ("I", 0)]
+
+
 def test_read_ahead_needs_no_address_of_its_own() -> None:
     rows, _ = run(store(1, BASE, 50), store(2, BASE + 1, 51), load(3, BASE, 50), load(3, BASE, 51))
     assert brief(rows) == [("S", 0), ("S", 1), ("L", 0), ("L", 1)]

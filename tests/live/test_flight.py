@@ -23,6 +23,7 @@ from .test_interrupted import recording_half, running
 
 pytestmark = pytest.mark.live
 
+STARTED: list["subprocess.Popen[str]"] = []
 GROUP = Path("/sys/fs/cgroup/memory/tmemlab-flight")
 
 
@@ -37,6 +38,16 @@ def load(swap: Swap, swapper: Path) -> Iterator[None]:
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(autouse=True)
+def none_goes_on() -> Iterator[None]:
+    yield
+    for recorder in STARTED:
+        if recorder.poll() is None:
+            recorder.kill()
+            recorder.wait()
+    STARTED.clear()
 
 
 @contextlib.contextmanager
@@ -59,6 +70,7 @@ def start(out: Path, *extra: str) -> "subprocess.Popen[str]":
         [*TMEMLAB, "collect", out, "--content-cpu", "0", *extra], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
+    STARTED.append(recorder)
     assert recorder.stderr is not None
     while "keeping" not in (line := recorder.stderr.readline()):
         assert line or recorder.poll() is None, recorder.communicate()
@@ -73,7 +85,7 @@ def finish(recorder: "subprocess.Popen[str]") -> str:
 
 
 def traces(out: Path) -> list[Path]:
-    found = sorted(path for path in out.iterdir() if (path / "manifest.json").exists())
+    found = sorted(path for path in out.glob("2*") if (path / "manifest.json").exists())
     for path in found:
         assert verify(path) == []
     return found

@@ -80,6 +80,9 @@ def settle_forward(rows: Any, dense: Any, order: Any, clen: Any, exact: Any, cou
         page = np.int64(row.page)
         if row.op > _INVALIDATE:
             continue
+        if dense[page] < 0 and row.op == _INVALIDATE:
+            row.op = OP_DROPPED  # stored before the first cut, and never loaded since: no page of this recording
+            continue
         if dense[page] < 0:
             if row.op == _LOAD:
                 row.flags |= EVENT_BEFORE
