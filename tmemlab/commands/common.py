@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from ..errors import ThresholdExceededError, TmemlabError
+from ..errors import InvalidInputError, ThresholdExceededError, TmemlabError
 from ..printing import say
 
 
@@ -39,6 +40,25 @@ json_option: Callable[..., Any] = click.option(
     "--json", "json_file", type=JsonTarget(), is_flag=False, flag_value="-", default=None, metavar="[FILE|-]",
     help="Write the result as JSON to FILE; to stdout with -, or without FILE at the end.",
 )  # fmt: skip
+
+
+host_option: Callable[..., Any] = click.option(
+    "--host", metavar="DESCRIPTION|FILE.toml",
+    help="A host that nobody recorded, such as ram=2G,file=300M,unreclaimable=250M,swap=disk:4G,disk=sd-card.",
+)  # fmt: skip
+
+
+def described_host(text: str | None) -> Any:
+    """The world.described.Described of --host; None without. What it says itself may not be said beside it."""
+    if text is None:
+        return None
+    from ..world.described import Described
+
+    context = click.get_current_context()
+    for name in ("ram", "disk"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise InvalidInputError(f"--host describes {name}: say {name}=... there, or leave out --host")
+    return Described.parse(text)
 
 
 def write_json(document: dict[str, Any], target: str) -> None:

@@ -7,7 +7,9 @@ import click
 from .common import (
     TracePath,
     check_thresholds,
+    described_host,
     fail_if_option,
+    host_option,
     json_option,
     parse_thresholds,
     progress,
@@ -35,7 +37,8 @@ from .numbers import Count, Number, Share, Size
 @click.option("--storm-fraction", type=Share(), default=0.9, show_default=True,
               help="Share of RAM that a storm mlocks.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
-@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
+@host_option
+@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd", "sd-card"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
 @click.option("--disk-unit", type=click.Choice(["4096", "512", "packed"]), default="4096", show_default=True,
               help="What a compressed copy on it is rounded up to, in bytes; kernels write 4096.")  # fmt: skip
@@ -69,6 +72,7 @@ def command(
     exact_storms: bool,
     storm_fraction: float,
     seed: int,
+    host: str | None,
     disk: str,
     disk_unit: str,
     stack: str | None,
@@ -96,6 +100,7 @@ def command(
     tmemlab replay --ram 2G --pool 20% --json result.json
     tmemlab replay -p zswap.v6_18 --stack ram:5%,remote:1G@25us,disk@nvme
     tmemlab replay -p tmem.frontswap --calls kvm-vmexit
+    tmemlab replay redis-zswap --host ram=2G,file=300M,swap=zram:2G -p zram.basic
     tmemlab replay /tmp/trace -p zswap.v6_18 --fail-if 'oom.p>0.01'
 
     A range makes a sweep, over all cores: 5..50/5 in steps of 5, 64M..1G*2 doubling, on|off both.
@@ -111,6 +116,7 @@ def command(
     from ..replay.scores.score import StormPlan
     from ..replay.sweep import check_target, expand_policies, expand_pools, is_range, write_rows
 
+    described = described_host(host)
     thresholds = parse_thresholds(fail_if)
     if out:
         check_target(out)
@@ -124,7 +130,8 @@ def command(
 
         opened = Trace.open(path)
         chosen = expand_pools(
-            chosen or default_policies(opened.manifest.kind), str(pool), ram or opened.manifest.ram_bytes
+            chosen or default_policies(opened.manifest.kind), str(pool),
+            described.ram if described else ram or opened.manifest.ram_bytes,
         )
         pool = None
     what = f"replaying {path.name} (the first run compiles for about half a minute)"
@@ -133,6 +140,7 @@ def command(
             path, chosen, ram_bytes=ram, pool=pool, disk=disk, disk_unit=disk_unit, stack=stack, loop=loop,
             calls=calls,
             compression=compression, file_floor=file_floor, threads=threads, on_done=on_done,
+            described=described,
             plan=StormPlan(storms, storm_fraction, seed, exact_storms), allow_lossy=allow_lossy,
         )  # fmt: skip
     publish(result.as_json(), json_file, lambda: print_comparison(result))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..printing import say
-from .common import TracePath, json_option, progress, publish, tell_versions
+from .common import TracePath, described_host, host_option, json_option, progress, publish, tell_versions
 from .groups import CONTEXT
 from .numbers import Count, Duration, Share, Size
 
@@ -97,7 +97,8 @@ def _print_policies(result: Any) -> None:
 @click.option("--storms", type=Count(0, 100_000), default=200, show_default=True,
               help="Storms that measure P(OOM) of policies and fixed sizes; 0 skips them.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
-@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
+@host_option
+@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd", "sd-card"]), default="ssd", show_default=True,
               help="Class of the swap device behind the pool.")  # fmt: skip
 @click.option("--threads", type=Count(1, 1024), help="Replays at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Use a trace that is known to lack events.")
@@ -112,6 +113,7 @@ def command(
     windows: tuple[int | None, int | None],
     storms: int,
     seed: int,
+    host: str | None,
     disk: str,
     threads: int | None,
     allow_lossy: bool,
@@ -125,6 +127,7 @@ def command(
 
     \b
     tmemlab size --ram 10G
+    tmemlab size redis-zswap --host ram=2G,file=300M,unreclaimable=250M,swap=disk:4G,disk=sd-card
     tmemlab size /tmp/trace --hits 95% --storm-fraction 50% -p zswap -p vm.pressure --json size.json
     """
     from ..datasets.share.bundled import default_trace
@@ -133,6 +136,7 @@ def command(
     from ..replay.scores.row import StormPlan
     from ..replay.size.size import PARTS, WINDOWS, default_policies, size
 
+    described = described_host(host)
     opened = Trace.open(trace or default_trace())
     kernel = opened.manifest.kernel.release or None
     tell_versions(policies, kernel)
@@ -142,6 +146,6 @@ def command(
         result = size(
             opened.path, chosen, ram_bytes=ram, hits=hits, plan=StormPlan(storms, storm_fraction, seed),
             windows=count or WINDOWS, window_ns=window_ns, disk=disk, threads=threads, allow_lossy=allow_lossy,
-            on_done=on_done,
+            on_done=on_done, described=described,
         )  # fmt: skip
     publish(result.as_json(), json_file, lambda: _print(result))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,6 +13,7 @@ from ..errors import InvalidInputError, TraceError
 from ..policies.catalogue import ACCESS_DEFAULTS, DEFAULTS, parse_policy
 from ..policies.interface import Policy
 from ..units import PAGE_SIZE, format_bytes, parse_size_or_share
+from ..world.described import Described
 from ..world.host import Host, build_host
 from ..world.stack import Stack, parse_stack
 from .inputs.columns import Columns, next_loads
@@ -122,6 +123,7 @@ def compare(
     threads: int | None = None,
     allow_lossy: bool = False,
     on_done: Callable[[Score], None] | None = None,
+    described: Described | None = None,
 ) -> Comparison:
     """Replay the trace at ``path`` through each policy; the default ones where none is given.
 
@@ -129,8 +131,9 @@ def compare(
     compressed copy on disk is rounded up to, one of 4096, 512 and packed. stack: the backing stores, as
     :mod:`.stack` has them; without it each policy has those it is made for, a disk as a rule. loop: open, closed,
     or auto. calls: a profile, as :mod:`.calls` has them. compression: of the pages of an access trace in a closed
-    loop. file_floor: bytes of page cache that are never given up. on_done is called, in any order, as policies
-    finish. The scores do not depend on the number of threads.
+    loop. file_floor: bytes of page cache that are never given up. described: a host instead of that of the trace,
+    with its RAM and disk. on_done is called, in any order, as policies finish. The scores do not depend on the
+    number of threads.
     """
     plan = plan or StormPlan()
     trace = Trace.open(path)
@@ -152,8 +155,11 @@ def compare(
     if not policies:
         policies = [parse_policy(text) for text in (ACCESS_DEFAULTS if access else DEFAULTS)]
     profile = parse_profile(calls) if calls else None
-    host = build_host(trace, ram_bytes, disk, file_floor=file_floor, disk_unit=disk_unit)
     columns = columns_for(trace)
+    if described is not None:
+        host = described.for_trace(columns, file_floor=file_floor, disk_unit=disk_unit)
+    else:
+        host = build_host(trace, ram_bytes, disk, file_floor=file_floor, disk_unit=disk_unit)
     closed = None
     if is_closed(loop, access, policies, host):
         clairvoyant = [policy.name for policy in policies if policy.needs_future]
@@ -175,7 +181,9 @@ def compare(
         )
     if profile and access:
         raise InvalidInputError(f"{trace.path} is a trace of page accesses: --calls needs recorded swap traffic")
-    stacks = [_stack_of(policy, stack, host, disk) for policy in policies]
+    if not access and closed is None and not host.is_known:
+        plan = replace(plan, storms=0)  # of the host's memory nothing is known: notes.py says so
+    stacks = [_stack_of(policy, stack, host, host.disk.name) for policy in policies]
     pool_bytes = None if pool is None else parse_size_or_share(pool, host.ram * PAGE_SIZE)
     if pool_bytes is None and stack and stacks[0]:
         pool_bytes = stacks[0].pool_bytes

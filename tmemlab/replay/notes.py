@@ -49,8 +49,8 @@ class Compared(Protocol):
 def notes(result: Compared) -> list[str]:
     """Every sentence that applies, the widest first."""
     found = (
-        _nothing_swapped, _stored_before, _unlimited, _failed_stores, _did_not_act, _replayed_as_recorded,
-        _no_cheaper,
+        _nothing_swapped, _unknown_host, _described_host, _stored_before, _unlimited, _failed_stores, _did_not_act,
+        _replayed_as_recorded, _no_cheaper,
     )  # fmt: skip
     return [sentence for about in found for sentence in about(result)]
 
@@ -82,6 +82,25 @@ def _unlimited(result: Compared) -> Iterator[str]:
     if without:
         verb = "has" if len(set(without)) == 1 else "have"
         yield f"--pool does not limit {_listed(without)}, which {verb} no such limit: compare pool peaks as well"
+
+
+def _unknown_host(result: Compared) -> Iterator[str]:
+    """Without samples nothing is known of the memory that a storm would meet."""
+    if result.columns.kind == "swap" and not result.closed and not result.host.is_known:
+        yield (
+            "P(OOM) is unknown: the trace has no samples of its host's memory. Describe a host, such as "
+            "--host ram=2G,file=300M,swap=disk:4G"
+        )
+
+
+def _described_host(result: Compared) -> Iterator[str]:
+    """What a description leaves open is said with what was taken for it."""
+    if result.host.is_described and not result.closed:
+        programs = format_bytes(int(result.host.anonymous[0]) * PAGE_SIZE)
+        yield (
+            f"the host is described, not recorded: {programs} of programs stay in RAM, the same at every moment, "
+            "and the trace swaps what it swapped on its own host"
+        )
 
 
 def _stored_before(result: Compared) -> Iterator[str]:

@@ -33,6 +33,7 @@ DISKS = {
         Disk("nvme", 2_000_000_000, 80_000, 64),
         Disk("ssd", 450_000_000, 120_000, 32),
         Disk("hdd", 120_000_000, 8_000_000, 4),
+        Disk("sd-card", 20_000_000, 1_500_000, 1),
     )
 }
 """Round figures for classes of devices, for comparisons; not measurements of any one product."""
@@ -74,6 +75,10 @@ class Host:
     swappiness: int = 60
     disk_unit: int = 4096
     """Bytes that a compressed copy on the disk takes a multiple of: one of DISK_UNITS."""
+    is_known: bool = True
+    """Whether the trace, or a description, tells its memory."""
+    is_described: bool = False
+    """Whether that was a description."""
 
     @property
     def was_short(self) -> bool:
@@ -125,7 +130,8 @@ def build_host(
         balance = np.array([[0, ram, 0, ram * 4]], np.int64)
         none = np.zeros(1, np.int64)
         return Host(
-            ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram, disk_unit=unit
+            ram, recorded, low, mid, high, balance, none, DISKS[disk], costs or Costs(), none + ram,
+            disk_unit=unit, is_known=False,
         )  # fmt: skip
     if ram == recorded:
         low, mid, high = (int(_pages(trace, f"watermark_{name}")[0]) for name in ("min", "low", "high"))

@@ -14,6 +14,7 @@ from ...errors import InvalidInputError, TraceError
 from ...policies.catalogue import parse_policy
 from ...policies.interface import Policy
 from ...units import PAGE_SIZE
+from ...world.described import Described
 from ...world.host import Host, build_host
 from ..curve.curve import curve
 from ..inputs.columns import Columns, next_loads
@@ -61,23 +62,26 @@ def size(
     allow_lossy: bool = False,
     threads: int | None = None,
     on_done: Callable[[object], object] = lambda _: None,
+    described: Described | None = None,
 ) -> Size:
     """Measure need and room of the trace at ``path``, and how policies stand to them.
 
     policies: :func:`default_policies` where none is given. ram_bytes: RAM of the host, as recorded by default.
     hits: the share of all loads that must be hits. plan: the fraction of RAM that a storm locks, and how many
     storms measure P(OOM) of policies and fixed sizes. windows: how many of equal length; window_ns: how long
-    each is, instead. on_done is called when one of :data:`PARTS` parts, or of the policies, is done. The
-    numbers do not depend on ``threads``. Raises TraceError for an incomplete trace unless allowed,
-    InvalidInputError for a policy that page accesses cannot be replayed with.
+    each is, instead. described: a host instead of that of the trace, with its RAM and disk. on_done is called
+    when one of :data:`PARTS` parts, or of the policies, is done. The numbers do not depend on ``threads``. Raises
+    TraceError for an incomplete trace unless allowed, InvalidInputError for a policy that page accesses cannot be
+    replayed with.
     """
     trace = Trace.open(path)
     if not trace.manifest.certificate.complete and not allow_lossy:
         raise TraceError(f"{trace.path} is incomplete: record again, or pass --allow-lossy")
     policies = default_policies(trace) if policies is None else list(policies)
     _refuse_unfit(trace, policies)
-    host, columns = build_host(trace, ram_bytes, disk), columns_for(trace)
-    has_room = columns.kind == "swap" and trace.rows("samples") > 0
+    columns = columns_for(trace)
+    host = described.for_trace(columns) if described is not None else build_host(trace, ram_bytes, disk)
+    has_room = columns.kind == "swap" and host.is_known
     plan = plan if has_room else StormPlan(0, plan.fraction, plan.seed)
     grid = make_grid(columns, host, window_ns or _window_of(columns, windows))
     need = measure_need(columns, host, hits)

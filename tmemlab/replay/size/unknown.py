@@ -14,8 +14,16 @@ def unknown(trace: Trace, host: Host, group_bytes: int | None) -> list[str]:
             "Room is unknown: a trace of page accesses has no host. The pool is RAM itself, in whole pages; how "
             "much of it would be enough compressed is unknown as well."
         )
-    elif not trace.rows("samples"):
-        sentences.append("Room is unknown: the trace has no samples of a host's memory.")
+    elif not host.is_known:
+        sentences.append(
+            "Room is unknown: the trace has no samples of a host's memory. Describe one, such as "
+            "--host ram=2G,swap=disk:4G."
+        )
+    elif host.is_described:
+        sentences.append(
+            "The host is described, not recorded: its memory is the same at every moment, and the trace swaps "
+            "what it swapped on its own host."
+        )
     elif group_bytes is not None:
         sentences.append(
             "Room is that of the host: the programs ran in a memory cgroup of "
