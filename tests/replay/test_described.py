@@ -107,7 +107,8 @@ def test_without_samples_there_is_no_p_oom_unless_a_host_is_described(imported: 
     on_it = compare(imported, plan=StormPlan(20), described=described)
     assert all(score.oom.p is not None for score in on_it.scores)
     assert any("described, not recorded: 400 MiB of programs" in note for note in on_it.notes)
-    assert [score.hit_rate for score in alone.scores] == [score.hit_rate for score in on_it.scores]
+    # the pools of the others may be as large as their host allows
+    assert [score.hit_rate for score in alone.scores[:3]] == [score.hit_rate for score in on_it.scores[:3]]
 
 
 def test_a_storm_on_a_described_host_by_hand(imported: Path) -> None:
