@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...errors import InvalidInputError, TraceError
+from ..trace.files import is_mistyped
 from ..trace.manifest import Manifest
 from ..trace.schema import EVENTS, NO_CLEN, NO_LATENCY, NO_SLOT, Op
 from ._columns import column_map
@@ -45,6 +46,10 @@ def import_parquet(
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, arrow_extensions_enabled=False) as file:
             found = _match(path, file.schema_arrow, mapped)
+            groups, width = file.metadata.num_row_groups, file.metadata.num_columns
+            chunks = ((group, column) for group in range(groups) for column in range(width))
+            if any(is_mistyped(file.metadata, *chunk) for chunk in chunks):
+                raise TraceError(f"{path} is not a sound Parquet file (a column has two types): fetch it again")
             kind = "swap" if "op" in found else "access"
             with ImportWriter(out, kind=kind, what=f"parquet {path.name}") as writer:
                 for batch in file.iter_batches(batch_size=_STEP, columns=list(found.values()), use_threads=False):

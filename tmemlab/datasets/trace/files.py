@@ -71,6 +71,15 @@ class CheckedFile:
         return TraceError(f"{self.path} is damaged ({reason}): fetch or record the trace again")
 
 
+def is_mistyped(metadata: Any, row_group: int, column: int) -> bool:
+    """Whether a footer says one type of a column chunk and another of its column.
+
+    Arrow ends the process when it is asked for such a chunk's statistics [C++ 21: ParquetException in a noexcept].
+    """
+    chunk = metadata.row_group(row_group).column(column)
+    return bool(chunk.physical_type != metadata.schema.column(column).physical_type)
+
+
 class TraceFile(CheckedFile):
     """One Parquet file whose footer, schema and rows are what the manifest and the format say."""
 
@@ -185,6 +194,8 @@ class TraceFile(CheckedFile):
             if not 0 <= rows <= MAX_ROW_GROUP:
                 raise TraceError(f"{self.path} has a row group of {rows} rows, more than {MAX_ROW_GROUP}")
             for c, field in enumerate(self.schema):
+                if is_mistyped(self.metadata, i, c):
+                    raise TraceError(f"{self.path} is damaged: its footer gives {field.name} two types")
                 if group.column(c).total_uncompressed_size > _most_bytes(rows, field):
                     raise TraceError(
                         f"{self.path} is not believable: {field.name} unpacks to more than {rows} rows need"
