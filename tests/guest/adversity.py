@@ -60,6 +60,10 @@ def counters() -> dict[str, int]:
     return {name: int(value) for name, value in map(str.split, Path("/proc/vmstat").read_text().splitlines())}
 
 
+def swapped(counts: dict[str, int]) -> int:
+    return counts["pswpout"] + counts["zswpout"]
+
+
 def main() -> None:
     share, what = Path(sys.argv[1]), sys.argv[2]
     ctypes.CDLL(None).mlockall(3)
@@ -75,7 +79,9 @@ def main() -> None:
         megabytes = memory("MemAvailable") * 12 // 10 >> 20
         shell = f"echo 0 > /proc/self/oom_score_adj; exec {share}/swapper sweep {megabytes} 100000"
         filler.append(subprocess.Popen(["sh", "-c", shell]))
-        time.sleep(15)
+        deadline = time.monotonic() + 300  # emulated, a gigabyte takes a while to fill
+        while swapped(counters()) - swapped(result["before"]) < 12_000 and time.monotonic() < deadline:
+            time.sleep(0.5)
         try:
             result["happened"] = {"storm": storm, "suspend": suspend}[what]()
         except Exception as error:
