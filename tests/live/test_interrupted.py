@@ -185,6 +185,10 @@ def test_it_gives_up_its_privileges_once_it_records(tmp_path: Path) -> None:
             for held in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
                 assert int(status.split(f"{held}:")[1].split()[0], 16) == 0, status
             assert "NoNewPrivs:\t1" in status
+        # no terminal to type into: a session of its own
+        state = Path(f"/proc/{half}/stat").read_text().rpartition(")")[2].split()
+        assert (int(state[3]), int(state[4])) == (half, 0)
+        assert Path(f"/proc/{half}/fd/0").readlink() == Path("/dev/null")
         # not even others who are nobody may look into it: it maps what the kernel does
         look = f"import os; os.setgid(65534); os.setuid(65534); open('/proc/{half}/mem')"
         assert (

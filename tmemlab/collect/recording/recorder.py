@@ -152,6 +152,11 @@ def _main(
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
+        # Nor has it a terminal that it could type into.
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
         _record(channel, parent, make(), usage_file, body, drop, window)
         code = 0
     except TmemlabError as error:
