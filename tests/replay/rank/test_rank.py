@@ -1,6 +1,8 @@
 """A whole ranking over one small trace: what it is made of, and that nothing but the numbers decides."""
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from tmemlab.policies.template import write_template
 from tmemlab.replay.inputs.columns import prepare
 from tmemlab.replay.inputs.kept import columns_for
 from tmemlab.replay.rank.corpus import SYNTHETIC, corpus
-from tmemlab.replay.rank.marks import oom_at
+from tmemlab.replay.rank.marks import measure, oom_at
 from tmemlab.replay.rank.rank import Ranking, parts, rank
 from tmemlab.replay.scores.score import StormPlan, score
 from tmemlab.units import PAGE_SIZE
@@ -118,3 +120,10 @@ def test_the_synthetic_traces_are_the_same_each_time(tmp_path: Path) -> None:
     first, second = (prepare(Trace.open(each[some[0]])) for each in made)
     assert (first.t == second.t).all()
     assert (first.page == second.page).all()
+
+
+def test_a_trace_without_a_host_has_no_storms(two_hosts: Ranking) -> None:
+    known = two_hosts.cases[0]
+    need, plan, fractions = parse_policy("vm.need"), StormPlan(10), (0.6,)
+    assert measure(known, need, plan, fractions, Event())[1].oom_p is not None
+    assert measure(replace(known, fraction=None), need, plan, fractions, Event())[1].oom_p is None

@@ -1,6 +1,6 @@
 """What a policy gets in one case, and by what policies are compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 import numpy as np
@@ -78,9 +78,14 @@ def _distance(case: Case, pool: npt.NDArray[np.int64]) -> float | None:
 def measure(
     case: Case, policy: Policy, plan: StormPlan, fractions: tuple[float, ...], cancelled: Event
 ) -> tuple[Score, Marks]:
-    """Replay a policy with storms, and look at its pool; TmemlabError soon after ``cancelled`` is set."""
+    """Replay a policy with storms, and look at its pool; without storms where the trace has no samples of a host.
+
+    TmemlabError soon after ``cancelled`` is set.
+    """
     subject = case.subject
     columns, known = subject.columns, subject.next_load if len(subject.next_load) else None
+    if case.fraction is None:  # nothing is known of the host: its memory would be all free, and no storm honest
+        plan = replace(plan, storms=0)
     done = Replays(columns, case.host, policy, known, cancelled).run(policy, plan)
     pool = pool_over_time(columns, case.host, policy, case.band.grid.looks, known)
     mean = float(done.pool_bytes["mean"])
