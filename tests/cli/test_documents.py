@@ -23,6 +23,7 @@ COMMANDS = {
     "family": ["policies", "show", "zswap"],
     "new": ["policies", "new", "mine.idea", "-o", "{tmp}/idea.py"],
     "conformance": ["policies", "check", "bounds.none"],
+    "rank": ["policies", "rank", "bounds.none", "--only", "--trace", ONE, "--storms", "0"],
     "doctor": ["doctor"],
     "cache": ["cache", "info"],
     "cleared": ["cache", "clear"],
@@ -101,6 +102,7 @@ def test_every_command_has_the_option_and_every_document_a_command() -> None:
         ["replay", ONE, "--storms", "0", "-p", "zswap.v6_18:max_pool_percent=3,worker_late_us=10"],
         ["validate", ONE],
         ["size", ONE, "--storms", "0"],
+        ["policies", "rank", "zswap", "vm.need", "--only", "--trace", ONE, "--storms", "0"],
     ],
     ids=lambda words: " ".join(words[:3]),
 )  # fmt: skip

@@ -65,10 +65,11 @@ def test_the_bounds_are_what_help_says(command: click.Command, option: click.Par
             text = str(inside) if isinstance(kind, Count) else f"{inside:.20f}"
             if isinstance(kind, Duration):
                 text = f"{round(inside * 1e9)}ns"
-            assert option.type_cast_value(context, text) == pytest.approx(inside, rel=1e-9)
+            found = option.type_cast_value(context, [text] if option.multiple else text)
+            assert found == pytest.approx((inside,) if option.multiple else inside, rel=1e-9)
     if kind.above:
         with pytest.raises(click.BadParameter):
-            option.type_cast_value(context, "0")
+            option.type_cast_value(context, ["0"] if option.multiple else "0")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,19 @@ DOCUMENTS = {
             "policies": "name, ok, complete, replays, and rules: rule, about, verdict, details",
         },
     ),
+    "rank": Document(
+        "tmemlab policies rank",
+        {
+            "traces": "name, path, loads of each",
+            "cases": "trace, ram_bytes, disk of each, and room_for, the share of RAM that storms lock for which "
+            "regret's room is (null: not known)",
+            "config": "hits (that need is for), storms (a replay), storm_fractions, seed, and resamples of the "
+            "bootstrap",
+            "criteria": "what each number means",
+            "policies": "the best first: name, label, params; rank, the criteria and pool_bytes, each with mean, "
+            "low and high over traces; cases, the numbers in each case",
+        },
+    ),
     "doctor": Document(
         "tmemlab doctor",
         {

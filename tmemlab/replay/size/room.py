@@ -75,6 +75,14 @@ class FullPool:
         return largest_with(lambda pages: self.survives(sample, pages), guess, TOLERANCE)
 
 
+def survivable(columns: Columns, host: Host, fraction: float) -> float:
+    """The share of RAM that a storm is given at the worst moment for one of ``fraction``, if there is no pool."""
+    met = host.balance[:, 0] <= int(columns.t[-1])
+    met[0] = True
+    worst = int(np.where(met, first_order(host, fraction), np.iinfo(np.int64).max).argmin())
+    return min(FullPool(columns, host, fraction).strike(worst, 0)[0] / host.ram, 1.0)
+
+
 def largest_with(holds: Callable[[int], bool], guess: int, tolerance: int) -> int:
     """The largest number, to ``tolerance``, for which ``holds``, which does for 0 and for all below that one."""
     low, step = 0, BATCH

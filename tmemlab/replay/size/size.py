@@ -7,15 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-import numpy as np
-
 from ...datasets.trace.read import Trace
 from ...errors import InvalidInputError, TraceError
 from ...policies.catalogue import parse_policy
 from ...policies.interface import Policy
 from ...units import PAGE_SIZE
 from ...world.described import Described
-from ...world.host import Host, build_host
+from ...world.host import build_host
 from ..curve.curve import curve
 from ..inputs.columns import Columns, next_loads
 from ..inputs.group_limit import group_limit
@@ -26,7 +24,7 @@ from .fixed import LRU, Fixed, Replays
 from .judged import judge, replay_policy
 from .need import measure_need
 from .result import Size
-from .room import FullPool, Room, Work, first_order, measure_room
+from .room import FullPool, Work, measure_room, survivable
 
 DEFAULTS = ("tmem.frontswap", "zswap.v6_18", "vm.pressure")
 """Judged where no policy is named: a static pool; zswap, of the trace's kernel where that has one; and a pool
@@ -115,9 +113,9 @@ def size(
             cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    survivable = None if room is None else _survivable(columns, host, plan, room)
+    most = None if room is None else survivable(columns, host, plan.fraction)
     group = group_limit(trace)
-    return Size(trace, columns, host, hits, plan, need, survivable, band, fixed, best, judged, group)
+    return Size(trace, columns, host, hits, plan, need, most, band, fixed, best, judged, group)
 
 
 def _refuse_unfit(trace: Trace, policies: Sequence[Policy]) -> None:
@@ -175,11 +173,3 @@ def _fixed_sizes(
     if largest is None:
         return fixed, None
     return fixed, fixed if fixed is not None and fixed.pages <= largest else replay(largest)
-
-
-def _survivable(columns: Columns, host: Host, plan: StormPlan, room: Room) -> float:
-    """The share of RAM that a storm is given at the worst moment of the trace, without any pool."""
-    met = room.t <= int(columns.t[-1])
-    met[0] = True
-    worst = int(np.where(met, first_order(host, plan.fraction), np.iinfo(np.int64).max).argmin())
-    return min(FullPool(columns, host, plan.fraction).strike(worst, 0)[0] / host.ram, 1.0)
