@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit, typeof
+from numba import njit, typeof, types
 
 import tmemlab
 from tests.replay.build import S, columns, host
@@ -185,6 +185,8 @@ def test_a_misspelt_name_is_an_error_in_plain_python_too(name: str) -> None:
 def test_what_reads_no_names_is_compiled_for_one_world() -> None:
     for policy in (Named(), Other()):
         ask(state_of(policy).world, policy.hooks()[0].native, 1)
+    # what is loaded from the cache is not compiled at all
+    push_tail.compile((WORLD, *[types.int64] * (push_tail.py_func.__code__.co_argcount - 1)))
     assert {signature[0] for signature in push_tail.signatures} == {WORLD}
     assert {typeof(policy.hooks()[0].native) for policy in (Named(), Other())} == {HOOK_TYPE}
     assert len(ask.signatures) == 1, "a loop is compiled for a pointer, not for the hook that it met first"
