@@ -178,6 +178,20 @@ def test_what_a_killed_recorder_had_becomes_a_trace(load: None, tmp_path: Path) 
     assert last.extra["window"]["trigger"] == "stopped"
 
 
+def test_a_window_whose_trace_was_not_made_is_made_by_the_next_recorder(load: None, tmp_path: Path) -> None:
+    """The converter was killed, or the host went down with it."""
+    out = tmp_path / "out"
+    recorder = start(out, "--keep", "2s", "--until", "never")
+    time.sleep(4)
+    recorder.kill()
+    recorder.wait()
+    (out / "recording").rename(out / "2026-11-26T10:15:00Z")
+    again = start(out, "--keep", "2s", "--until", "never", "--duration", "1s")
+    again.communicate(timeout=120)
+    first, _ = manifests(out)
+    assert first.events.stores > 10_000
+
+
 def is_alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()

@@ -31,6 +31,7 @@ from .command import OOM_SCORE, spared
 from .options import Options, Progress
 from .recorder import Half, error_of
 from .run import stop_signals, within_its_own
+from .trigger import PRESSURE, Pressure
 from .window import SMALLEST, Keep, keep_the_last
 
 RECORDING = "recording"
@@ -76,6 +77,10 @@ def watch_over(
         if options.cgroup is not None or own_cgroup:
             raise
         hierarchy = None
+    if any(isinstance(condition, Pressure) for condition in keep.until.conditions) and not PRESSURE.exists():
+        raise KernelUnsupportedError(
+            f"this kernel tells no memory pressure ({PRESSURE}): boot with psi=1, or leave psi: out of --until"
+        )
     with contextlib.ExitStack() as stack:
         if hierarchy is not None and own_cgroup:
             stack.enter_context(within_its_own(hierarchy))
@@ -124,7 +129,15 @@ class _Flight:
         self._refused = self._lacks_next = False
 
     def take_up_what_was_left(self) -> None:
-        """A recorder that was killed, perhaps with the host, leaves a window: it is what one wants to see."""
+        """A recorder that was killed, perhaps with the host, leaves a window: it is what one wants to see.
+
+        So do windows of which no trace had been made by then.
+        """
+        self._waiting += [
+            self._out / entry.name
+            for entry in sorted(self._directory.at.iterdir())
+            if entry.name[:1].isdigit() and not (entry / "manifest.json").exists() and parts(entry)
+        ]
         left = self._directory.at / RECORDING
         if not left.is_dir():
             return

@@ -7,12 +7,14 @@
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...errors import InvalidInputError
 from ...units import parse_duration, parse_share, shown
 from ..host.samples import CounterFile
 from .options import Progress
 
+PRESSURE = Path("/proc/pressure/memory")
 _HELP = "give oom, psi:some>40%/10s, psi:full>10%/5s, signal or never, or several with commas between"
 _PSI = re.compile(r"psi:(some|full)>([^/]+)/(.+)")
 _OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
