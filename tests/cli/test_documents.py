@@ -16,6 +16,7 @@ ONE = "redis-frontswap"
 COMMANDS = {
     "replay": ["replay", ONE, "-p", "bounds.none", "--storms", "0"],
     "size": ["size", ONE, "--storms", "0"],
+    "advise": ["advise", ONE, "--storms", "5", "--trials", "12"],
     "curve": ["curve", ONE],
     "validate": ["validate", ONE],
     "policies": ["policies", "list"],
@@ -101,6 +102,7 @@ def test_every_command_has_the_option_and_every_document_a_command() -> None:
         ["replay", ONE, "--storms", "0", "-p", "zswap.v6_18:max_pool_percent=3,worker_late_us=10"],
         ["validate", ONE],
         ["size", ONE, "--storms", "0"],
+        ["advise", ONE, "--storms", "5", "--trials", "12"],
     ],
     ids=lambda words: " ".join(words[:3]),
 )  # fmt: skip

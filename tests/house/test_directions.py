@@ -29,8 +29,8 @@ ROOMS = {
 ORDER = {
     "datasets": (("derive", "describe", "synthetic", "share"), ("formats",), ("trace",)),
     "replay": (
-        ("compare", "sweep", "validate", "report", "conformance"), ("size",), ("curve", "notes"), ("scores",),
-        ("loops",), ("inputs",),
+        ("advise",), ("compare", "sweep", "validate", "report", "conformance"), ("size",), ("curve", "notes"),
+        ("scores",), ("loops",), ("inputs",),
     ),
     "collect": (
         ("doctor", "recover"), ("recording",), ("matching",), ("probes",), ("host", "kernel"), ("spool",),
