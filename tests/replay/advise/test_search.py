@@ -13,14 +13,15 @@ import pytest
 from tmemlab.datasets.share.bundled import bundled
 from tmemlab.policies.catalogue import parse_policy
 from tmemlab.policies.interface import Policy
-from tmemlab.replay.advise.advise import Wanted, advise
+from tmemlab.replay.advise.advise import Progress, Wanted, advise
+from tmemlab.replay.advise.limits import Limits
 from tmemlab.replay.advise.result import Advice
 from tmemlab.replay.compare import compare
 from tmemlab.replay.inputs.recorded_settings import recorded_policy
 from tmemlab.replay.scores.row import Score, StormPlan
 
 PLAN = StormPlan(storms=10)
-ACCEPTS = (10, 30, 50, 60, 70, 80, 90, 95, 100)
+ACCEPTS = (10, 50, 70, 80, 90, 100)
 TRIALS = 100
 
 
@@ -68,8 +69,8 @@ def hypervolume(points: npt.NDArray[np.float64], thrown: npt.NDArray[np.float64]
     [
         ("sqlite-limit", 10 << 30, (1, 2, 3, 4, 6, 20), (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 50)),
         ("sqlite-shrinker", None, (1, 2, 3, 4, 6, 20), (1, 2, 3, 4, 5, 6, 8, 10, 50)),
-        ("redis-frontswap", None, (1, 2, 3, 20), (0.5, 1, 2, 3, 5, 50)),
-        ("redis-zswap", None, (1, 2, 20), (0.1, 0.2, 1, 50)),
+        ("redis-frontswap", None, (1, 2, 3, 20), (0.1, 0.3, 0.5, 0.7, 1, 2, 3, 4, 5, 50)),
+        ("redis-zswap", None, (1, 2, 20), (0.1, 0.2, 0.3, 0.5, 1, 50)),
     ],
 )
 def test_no_grid_finds_a_better_front(
@@ -80,7 +81,7 @@ def test_no_grid_finds_a_better_front(
     seconds = int(grid.columns.t[-1]) / 1e9
     known = np.array([costs(score, seconds) for score in grid.scores if not score.stores["refused"]])
     tried = np.array([costs(trial.scores[0], seconds) for trial in found.trials if not trial.failed])
-    assert 80 < len(known) <= 500
+    assert 60 <= len(known) <= 500
     both = np.vstack([known, tried])
     low, width = both.min(axis=0), np.maximum(np.ptp(both, axis=0), 1e-9)
     thrown = np.random.default_rng(3).random((100_000, 4))
@@ -112,16 +113,17 @@ def test_threads_do_not_change_the_answer() -> None:
 
 
 def test_limits_are_kept() -> None:
-    free = ask("sqlite-limit", 40, 10 << 30, goal="hits")
+    free = ask("sqlite-limit", 25, 10 << 30, goal="hits", limits=Limits(max_oom=1.0))
     assert free.recommended is not None
-    from tmemlab.replay.advise.limits import Limits
-
     writes = 700 << 30
     limits = Limits(max_oom=0.0, max_pool=210 << 20, max_writes=writes)
-    kept = ask("sqlite-limit", 40, 10 << 30, goal="hits", limits=limits, mechanisms=("zswap", "none"))
+    kept = ask("sqlite-limit", 25, 10 << 30, goal="hits", limits=limits, mechanisms=("zswap", "none"))
     assert kept.recommended is not None
     best = kept.recommended
-    assert best.oom_p == 0
+    again = kept.confidence.recommended_again
+    assert again is not None
+    assert best.oom_p == again.oom_p == 0  # in four times as many other storms too
+    assert again.scores[0].oom.storms == 4 * PLAN.storms
     assert best.written_per_day <= writes
     assert best.scores[0].pool_bytes["peak"] <= (210 << 20) + (1 << 20)
     assert best.hit_rate < free.recommended.hit_rate  # they cost something here
@@ -142,3 +144,21 @@ def test_a_weight_counts() -> None:
         assert limited.hit_rate == pytest.approx((weight * alone[0] + alone[1]) / (weight + 1))
         rates.append(limited.hit_rate)
     assert rates[0] != rates[1]
+
+
+def test_ctrl_c_gives_the_answer_so_far() -> None:
+    """Progress is told in the thread that Ctrl-C interrupts."""
+    told: list[int] = []
+
+    def interrupt(progress: Progress) -> None:
+        told.append(progress.trials)
+        if progress.trials >= 9:
+            raise KeyboardInterrupt
+
+    path = bundled()["redis-frontswap"]
+    found = advise([(path, 1.0)], plan=PLAN, seconds=None, on_progress=interrupt)
+    assert found.stopped == "interrupted"
+    assert found.recommended is not None
+    assert 0 < len(found.trials) <= 10
+    assert any("interrupted" in sentence for sentence in found.sentences)
+    assert told[-1] == 9

@@ -93,7 +93,7 @@ def advise(
         reasons = [measure(case, plan.fraction) for case in cases]
         began = max(began, monotonic() - _FIRST * (seconds or 0.0))
         bench.stop_at = None if seconds is None else began + _SEARCHED * seconds
-        search(bench, space, state.allowed)
+        search(bench, space, state.allowed, lambda: state.best(bench))
     tried = state.candidates(bench)
     limits, now = wanted.limits.relative_to(state.none), state.now
     recommended, confidence = choose(tried, limits, wanted.goal, now), Confidence()
@@ -169,6 +169,9 @@ class _State:
 
     def tell(self, bench: Bench) -> None:
         """Report what is best so far."""
+        self._on_progress(Progress(len(bench.trials), self.best(bench), "searching"))
+
+    def best(self, bench: Bench) -> Trial | None:
+        """What would be recommended of what was tried so far."""
         limits = self._wanted.limits.relative_to(self.none)
-        best = choose(self.candidates(bench), limits, self._wanted.goal, self.now)
-        self._on_progress(Progress(len(bench.trials), best, "searching"))
+        return choose(self.candidates(bench), limits, self._wanted.goal, self.now)

@@ -124,12 +124,12 @@ def judge(
     """
     found = Confidence(recommended)
     parts = {
-        "storms with another seed": _other_seed,
+        "other storms": _confirm,
         "the trace's own validation": _validate,
         "the halves of the trace": _halves,
     }
     for number, (what, part) in enumerate(parts.items()):
-        if question.stop_at is not None and monotonic() >= question.stop_at:
+        if part is not _confirm and question.stop_at is not None and monotonic() >= question.stop_at:
             found.unknown.append(f"{', '.join(list(parts)[number:])}: not judged, the time was over (--time).")
             break
         on_part(what)
@@ -141,36 +141,35 @@ def judge(
     return found.recommended or recommended, found
 
 
-def _other_seed(question: Question, found: Confidence) -> None:
-    """A limit has to hold in these storms as well: what breaks it is passed over, and what survives no more."""
-    first = found.recommended
-    if first is None or first.oom_p is None:
+def _confirm(question: Question, found: Confidence) -> None:
+    """A limit has to hold in other storms as well: what breaks it is passed over, and what survives no more.
+
+    It takes the time that it needs: advice that other storms refute is none.
+    """
+    best = found.recommended
+    if best is None or best.oom_p is None:
         found.unknown.append("P(OOM) is not known: a trace has no samples of its host's memory.")
         return
     storms, seed, now = CONFIRMED * question.plan.storms, question.plan.seed + 1, question.now
+    found.seed, left = seed, list(question.tried)
     plan = replace(question.plan, storms=storms, seed=seed)
-    found.seed = plan.seed
     with Bench(question.cases, plan, threads=question.threads) as bench:
-        bench.stop_at = question.stop_at
-        left, best = list(question.tried), first
-        for _ in range(REFUTED + 1):
-            again = bench.run([best.policy])
-            if not again:
-                found.unknown.append("storms with another seed: not judged, the time was over (--time).")
-                return
-            found.recommended, found.recommended_again = best, again[0]
-            if not question.limits.broken(again[0]):
-                break
+        bench.run([best.policy, *([now.policy] if now is not None else [])])
+        found.now_again = bench.trials.get(now.policy) if now is not None else None
+        while (again := bench.run([best.policy])) and question.limits.broken(again[0]):
             reached = best.survives or 0.0
             left = [trial for trial in left if (trial.survives or 0.0) > reached]
             following = choose(left, question.limits, question.goal, now)
-            if following is None:
+            if following is None or len(found.refuted) == REFUTED:
+                found.unknown.append(
+                    "Other storms break a limit with this as well, and nothing better is known."
+                )
                 break
             found.refuted.append(best)
             best = following
-        if now is not None:
-            bench.run([now.policy])
-            found.now_again = bench.trials.get(now.policy)
+    found.recommended, found.recommended_again = best, again[0] if again else None
+    if not again:
+        raise KeyboardInterrupt
 
 
 def _validate(question: Question, found: Confidence) -> None:

@@ -19,24 +19,35 @@ ALIKE = 0.01
 """Neighbours that differ by less, in shares of what all trials differ by, need nobody between them."""
 UNSEEN = 0.5
 """What a value on whose side nothing was tried counts for."""
+FAVOURED = 1.0
+"""What it counts for to be beside the favourite: more than any difference."""
 ROUND = 6
 """Trials until the front is looked at again."""
+_SIZES = ("max_pool_percent", "disksize_percent")
 
 Point = tuple[Value, ...]
 
 
-def search(bench: Bench, space: Space, allowed: Callable[[Policy], bool] = lambda _: True) -> None:
-    """Try settings of ``space`` that are allowed until the front is known, or the bench is stopped."""
+def search(
+    bench: Bench,
+    space: Space,
+    allowed: Callable[[Policy], bool] = lambda _: True,
+    favourite: Callable[[], Trial | None] = lambda: None,
+) -> None:
+    """Try settings of ``space`` that are allowed until the front is known, or the bench is stopped.
+
+    favourite: what would be recommended so far; what is beside that is tried first.
+    """
     grids = zip_longest(*(mechanism.grid() for mechanism in space.mechanisms))
     bench.run(policy for policy in chain.from_iterable(grids) if policy is not None and allowed(policy))
     while not bench.stopped:
-        wanted = [policy for policy in refinements(space, bench.trials) if allowed(policy)][:ROUND]
+        wanted = [policy for policy in refinements(space, bench.trials, favourite()) if allowed(policy)][:ROUND]
         if not wanted:
             return
         bench.run(wanted)
 
 
-def refinements(space: Space, trials: Mapping[Policy, Trial]) -> list[Policy]:
+def refinements(space: Space, trials: Mapping[Policy, Trial], favourite: Trial | None = None) -> list[Policy]:
     """Settings worth a trial, the most promising first; none: the front is known."""
     kinds = {type(mechanism.base) for mechanism in space.mechanisms}
     offered = [trial for policy, trial in trials.items() if type(policy) in kinds and not trial.failed]
@@ -56,7 +67,8 @@ def refinements(space: Space, trials: Mapping[Policy, Trial]) -> list[Policy]:
                 for value, promise in _moves(dimension, at[number], trial, line, known, ranges):
                     policy = mechanism.policy((*at[:number], value, *at[number + 1 :]))
                     if policy not in trials and promise > ALIKE:
-                        found[policy] = max(found.get(policy, 0.0), promise)
+                        beside = FAVOURED if trial is favourite else 0.0
+                        found[policy] = max(found.get(policy, 0.0), promise + beside)
     return sorted(found, key=lambda policy: -found[policy])
 
 
@@ -101,8 +113,8 @@ def _moves(
         else:
             ends = [*known, dimension.values[0], dimension.values[-1]]
             further = [value for value in ends if side * (float(value) - float(here)) > 0]
-            reached = any(score.limit_hits for score in trial.scores)
-            if further and (side < 0 or reached):  # a limit that is never reached need not be higher
+            reached = dimension.name not in _SIZES or any(score.limit_hits for score in trial.scores)
+            if further and (side < 0 or reached):  # a size that is never reached need not be larger
                 yield min(further, key=lambda value: side * float(value)), UNSEEN
 
 

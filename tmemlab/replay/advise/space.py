@@ -234,7 +234,7 @@ def _writeback(
     kind = find_policy("zram.writeback")
     shared: Mapping[str, Any] = {f.name: getattr(basic, f.name) for f in fields(basic)}
     shortest = min(case.seconds for case in cases)
-    ages = tuple(age for age in (10, 60, 300, 1800, 3600) if 2 * age <= shortest)
+    ages = tuple(age for age in (10, 30, 60, 300, 1800, 3600) if 2 * age <= shortest)
     if not ages:
         left_out.append("zram's writeback is left out: the trace is too short to see what becomes idle.")
         return None

@@ -35,6 +35,7 @@ def describe(policy: Policy, ram_bytes: int) -> str:
         said = f"zram, disksize {part('disksize_percent')}, "
         limit = getattr(policy, "mem_limit_percent", 0.0)
         said += f"mem_limit {part('mem_limit_percent')}" if limit else "no mem_limit"
+        said += ", used before the disk" if getattr(policy, "fallback", "none") == "disk" else ""
         if policy.name == "zram.writeback":
             mode = getattr(policy, "mode", "idle")
             said += f", {mode} pages written back every {getattr(policy, 'writeback_interval', 0)} s"
