@@ -80,6 +80,12 @@ def test_where_nothing_meets_the_limits_it_says_which_costs_what() -> None:
     assert "--max-oom 1%: the least is 100%" in " ".join(done.stdout.split())  # no pool there survives either
 
 
+def test_a_pool_smaller_than_any_setting_is_named() -> None:
+    done = run("advise", "redis-zswap", "--max-pool", "1M", "--mechanism", "zswap", *FEW)
+    assert done.returncode == 6
+    assert "--max-pool 1 MiB: no setting of these mechanisms takes as little." in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -27,7 +27,7 @@ REPLAY = {"numpy", "numba", "pyarrow", "rich"}
         (["policies", "list"], {"numpy", "numba", "rich"}),
         (["replay", "redis-frontswap", "--storms", "5"], REPLAY),
         (["size", "redis-frontswap", "--storms", "5"], REPLAY), (["size", "--help"], set()),
-        (["advise", "redis-frontswap", "--storms", "5", "--trials", "9"], REPLAY), (["advise", "--help"], set()),
+        (["advise", "redis-frontswap", "--storms", "5", "--time", "0.1s"], REPLAY), (["advise", "--help"], set()),
         (["curve", "redis-frontswap"], REPLAY), (["validate", "redis-frontswap"], REPLAY),
         (["datasets", "verify", "redis-frontswap"], REPLAY - {"rich"}),
         (["datasets", "stats", "redis-frontswap"], REPLAY),

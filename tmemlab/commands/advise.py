@@ -93,9 +93,10 @@ def _note(advice: Any, trial: Any) -> str:
     notes = ["<- recommended"] if trial is advice.recommended else []
     if advice.now is not None and trial.policy == advice.now.policy:
         notes.append("as recorded")
-    broken = advice.limits.broken(trial)
-    if broken:
-        notes.append(f"beyond {', '.join(broken)}")
+    said = {"failed stores": "stores fail"}
+    if advice.limits.assumed:
+        said["--max-oom"] = "riskier than no pool"
+    notes += [said.get(name, f"beyond {name}") for name in advice.limits.broken(trial)]
     return ", ".join(notes)
 
 

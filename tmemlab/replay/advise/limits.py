@@ -31,6 +31,8 @@ class Limits:
     """Bytes a day."""
     max_cpu: float | None = None
     """Of one CPU."""
+    assumed: bool = False
+    """``max_oom`` was not asked for: it is :data:`TOLERATED` above that of swap without a pool."""
 
     def values(self, trial: Trial) -> dict[str, float]:
         """What a trial has of everything that is limited, by the option's name."""
@@ -54,7 +56,7 @@ class Limits:
         """These, and where no risk was asked for that of ``none``, swap without a pool, and :data:`TOLERATED`."""
         if self.max_oom is not None or none is None or none.oom_p is None:
             return self
-        return Limits(none.oom_p + TOLERATED, self.max_pool, self.max_writes, self.max_cpu)
+        return Limits(none.oom_p + TOLERATED, self.max_pool, self.max_writes, self.max_cpu, True)
 
 
 def choose(trials: Sequence[Trial], limits: Limits, goal: str, now: Trial | None = None) -> Trial | None:
@@ -81,18 +83,22 @@ def choose(trials: Sequence[Trial], limits: Limits, goal: str, now: Trial | None
 def in_the_way(trials: Sequence[Trial], limits: Limits) -> Iterator[str]:
     """Where nothing is within the limits: a sentence a limit, with what it would take and what that brings."""
     sound = front(trials)
+    if not sound and limits.max_pool is not None:
+        yield f"--max-pool {format_bytes(limits.max_pool)}: no setting of these mechanisms takes as little."
     names = [name for name in ("--max-oom", "--max-writes", "--max-cpu") if limits.bound(name) is not None]
     for name in names:
         values = {id(trial): limits.values(trial).get(name, 0.0) for trial in sound}
         others = [trial for trial in sound if limits.broken(trial) in ([], [name])]
-        least = min(sound, key=lambda trial: values[id(trial)], default=None)
+        least = min(sound, key=lambda trial: (values[id(trial)], -(trial.survives or 0.0)), default=None)
         if least is None:
             continue
         bound = limits.bound(name)
         said = f"{name} {in_words(name, bound or 0.0)}: the least is {in_words(name, values[id(least)])}"
         said += f", with {least.label}"
-        if others and len(names) > 1:
-            near = min(others, key=lambda trial: (values[id(trial)], trial.costs))
+        if name == "--max-oom" and least.survives is not None and least.oom_p:
+            said += f", which survives storms of {100 * least.survives:.1f}% of RAM (--storm-fraction)"
+        near = min(others, key=lambda trial: (values[id(trial)], trial.costs), default=least)
+        if near is not least:
             said += (
                 f"; with {in_words(name, values[id(near)])} the other limits are met by {near.label}, "
                 f"{100 * near.hit_rate:.1f}% of hits"

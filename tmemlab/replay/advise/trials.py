@@ -110,8 +110,13 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """The policy with the settings that are not its defaults, without what was measured of the host."""
+        """The policy with the settings that are not its defaults, short: without what was measured of the host, and
+        without how often a script writes back, which is as often as a page can become idle.
+        """
         changed = changed_settings(self.policy)
+        changed.pop("writeback_interval", None)
+        if changed.get("mode") == "huge":
+            changed.pop("idle_age", None)
         said = [f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in changed.items()]
         return self.policy.name + (":" + ",".join(said) if said else "")
 
