@@ -110,8 +110,8 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """The policy with the settings that are not its defaults, short: without what was measured of the host, and
-        without how often a script writes back, which is as often as a page can become idle.
+        """The policy with the settings that are not its defaults, short: without what was measured of the host,
+        and without how often a script writes back, which is as often as a page can become idle.
         """
         changed = changed_settings(self.policy)
         changed.pop("writeback_interval", None)
