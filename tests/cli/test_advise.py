@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.test_commands import refused, run
 from tests.factory import make_trace, sample
+from tmemlab.datasets.trace.manifest import Certificate, Reconciliation
 
 FEW = ("--storms", "10", "--trials", "14")
 LIMITED = ("advise", "sqlite-limit", "--ram", "10G", *FEW)
@@ -68,9 +69,30 @@ def test_a_quiet_trace_is_refused_with_what_to_record(tmp_path: Path) -> None:
     refused(run("advise", empty), 1, "cannot say, because", "nothing was swapped")
 
 
+def test_a_trace_that_lost_events_is_refused_and_taken_when_allowed(tmp_path: Path) -> None:
+    lossy = Certificate(False, Reconciliation(200, 1, 201), Reconciliation(150, 0, 150))
+    path = quiet(tmp_path / "lossy", 150, 20, manifest={"certificate": lossy})
+    refused(run("advise", path, *FEW), 1, "cannot say, because", "is incomplete", "record again")
+    done = run("advise", path, *FEW, "--allow-lossy")
+    assert done.returncode == 0, done.stderr
+    assert "cannot be validated" in " ".join(done.stdout.split())
+
+
 def test_the_same_trace_long_enough_is_answered(tmp_path: Path) -> None:
     done = run("advise", quiet(tmp_path / "enough", 150, 20), *FEW)
     assert done.returncode == 0, done.stderr
+
+
+def test_without_samples_of_the_host_no_risk_is_claimed(tmp_path: Path) -> None:
+    path = tmp_path / "unsampled"
+    events = [(page * 1000, "store", page, 1000) for page in range(200)]
+    events += [(20 * 10**9 + at, "load", at) for at in range(150)]
+    make_trace(path, events, samples=[])
+    done = run("advise", path, *FEW, "--json", tmp_path / "a.json")
+    assert done.returncode == 0, done.stderr
+    assert "Risk: not known" in done.stdout
+    assert json.loads((tmp_path / "a.json").read_text())["recommended"]["scores"]["p_oom"] is None
+    refused(run("advise", path, "--max-oom", "1%"), 2, "--max-oom needs samples")
 
 
 def test_where_nothing_meets_the_limits_it_says_which_costs_what() -> None:

@@ -99,10 +99,7 @@ def changes(best: Trial, now: Trial | None, unknown: str) -> Iterator[str]:
     """What it changes against how the host ran."""
     if unknown:
         yield unknown if unknown.endswith(".") else f"{unknown}."
-    if now is None:
-        return
-    if now.policy == best.policy:
-        yield "Nothing changes: the host ran these settings while it was recorded."
+    if now is None or now.policy == best.policy:  # which is the first thing that was said
         return
     said = [
         f"hits {format_share(now.hit_rate)} -> {format_share(best.hit_rate)}",
