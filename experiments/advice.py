@@ -55,15 +55,14 @@ def compare(folder: Path, name: str, limits: Limits) -> None:
     config = Config(
         int(values["max_pool_percent"]), int(values["accept_threshold_percent"]), values["shrinker_enabled"]
     )
-    label = "-".join(
-        [values["max_pool_percent"], values["accept_threshold_percent"], values["shrinker_enabled"]]
-    )
+    label = "-".join(str(value) for value in vars(config).values())
     after = recorded(folder, name, config, f"{label}-after")
     written = best.scores[0].device_bytes["written"]
     for what, (hits, count, seconds) in (("before", seen(before)), ("after", seen(after))):
         print(f"{name} {what}: {format_share(hits)} of hits, {format_bytes(count)} written, {seconds:.1f} s")
     print(
-        f"{name} predicted: {format_share(best.hit_rate)} of hits, {format_bytes(written)} written ({best.label})"
+        f"{name} predicted: {format_share(best.hit_rate)} of hits, {format_bytes(written)} written, "
+        f"with {best.label}"
     )
 
 

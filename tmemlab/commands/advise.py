@@ -70,11 +70,7 @@ def _print(advice: Any, explain: bool) -> None:
     step = max(-(-len(front) // SHOWN), 1)
     shown = [trial for number, trial in enumerate(front) if number % step == 0 or trial is best]
     rows = [(trial, _note(advice, trial)) for trial in shown]
-    rows += [
-        (t, _note(advice, t))
-        for t in (best, now)
-        if t is not None and t.policy not in {r.policy for r, _ in rows}
-    ]
+    rows += [(t, _note(advice, t)) for t in (best, now) if t and t.policy not in {r.policy for r, _ in rows}]
     _print_table(rows)
     say()
     count, every = len(advice.trials), len(front)
@@ -123,7 +119,7 @@ def _line(progress: Any) -> str:
 @click.option("--mechanism", "mechanisms", type=Mechanisms(), metavar="LIST",
               help="Some of zswap,zram,none. Default: all that the recorded host could run.")  # fmt: skip
 @click.option(
-    "--kernel", metavar="VERSION", help="The kernel that will run, such as 6.12. Default: as recorded."
+    "--kernel", metavar="VERSION", help="The kernel that will run, such as 6.12; as-recorded by default."
 )
 @click.option("--ram", type=Size(1 << 20), help="RAM of the host. Default: as recorded.")
 @click.option("--storm-fraction", type=Share(), default=0.9, show_default=True,
@@ -135,9 +131,7 @@ def _line(progress: Any) -> str:
               help="Class of the swap device.")  # fmt: skip
 @click.option("--time", "seconds", type=Duration(0.1),
               help="How long to search and judge. Default: 30s; with --trials, until it is done.")  # fmt: skip
-@click.option(
-    "--trials", type=Count(1, 100_000), help="Settings to try at most: the same answer on any machine."
-)
+@click.option("--trials", type=Count(1, 100_000), help="Settings to try at most: the same answer anywhere.")
 @click.option("--threads", type=Count(1, 1024), help="Replays at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Use a trace that is known to lack events.")
 @click.option("--explain", is_flag=True, help="Print every setting that was tried.")
@@ -172,8 +166,8 @@ def command(
     """Say what to set on the host of TRACE: zswap, zram or no pool, how large, and why.
 
     Settings are replayed and struck by storms, more of them where the front is: what no other beats in hits,
-    P(OOM), memory and writes. One is recommended. Without TRACE a bundled one is used. Ctrl-C gives the answer so
-    far.
+    P(OOM), memory and writes. One is recommended. Without TRACE a bundled one is used. Ctrl-C gives the
+    answer so far.
 
     \b
     tmemlab advise /tmp/trace

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +26,9 @@ ACCEPTS = (10, 50, 70, 80, 90, 100)
 TRIALS = 100
 
 
-def ask(name: str, trials: int, ram: int | None = None, **more: object) -> Advice:
-    return advise(
-        [(bundled()[name], 1.0)], Wanted(**more), ram_bytes=ram, plan=PLAN, seconds=None, trials=trials
-    )  # type: ignore[arg-type]
+def ask(name: str, trials: int, ram: int | None = None, **more: Any) -> Advice:
+    traces = [(bundled()[name], 1.0)]
+    return advise(traces, Wanted(**more), ram_bytes=ram, plan=PLAN, seconds=None, trials=trials)
 
 
 def grid_of(path: Path, limits: Sequence[float], sizes: Sequence[float]) -> list[Policy]:
@@ -36,9 +36,11 @@ def grid_of(path: Path, limits: Sequence[float], sizes: Sequence[float]) -> list
     from tmemlab.datasets.trace.manifest import Manifest
 
     recorded = recorded_policy(Manifest.read(path))
-    shrinkers = ({"shrinker": "off"}, {"shrinker": "on"}) if hasattr(recorded, "shrinker") else ({},)
+    shrinkers: tuple[dict[str, Any], ...] = (
+        ({"shrinker": "off"}, {"shrinker": "on"}) if hasattr(recorded, "shrinker") else ({},)
+    )
     found = [
-        replace(recorded, max_pool_percent=float(limit), accept_threshold_percent=float(accept), **shrinker)  # type: ignore[call-arg]
+        replace(recorded, **{"max_pool_percent": limit, "accept_threshold_percent": accept, **shrinker})
         for limit, accept, shrinker in product(limits, ACCEPTS, shrinkers)
     ]
     rams = [f"disksize_percent={size},mem_limit_percent={limit}" for size, limit in product(sizes, (0, 5, 10))]
@@ -94,9 +96,8 @@ def test_the_front_is_what_no_trial_beats() -> None:
     found = ask("sqlite-shrinker", 30)
     every = [trial.costs for trial in found.trials if not trial.failed]
     for trial in found.trials:
-        beaten = any(
-            all(a <= b for a, b in zip(o, trial.costs, strict=True)) and o != trial.costs for o in every
-        )
+        mine = trial.costs
+        beaten = any(all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in every)
         assert (trial.costs in [kept.costs for kept in found.front]) == (not beaten and not trial.failed)
 
 

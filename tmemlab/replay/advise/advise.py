@@ -24,8 +24,8 @@ SECONDS = 30.0
 _SEARCHED = 0.6
 """Share of the time that the search may take; the rest is to tell how sure its answer is."""
 _FIRST = 0.2
-"""Share of it that reading and the first trials take at most; where they take longer, as the first time, when they
-compile, the end moves."""
+"""Share of it that reading and the first trials take at most; where they take longer, as the first time,
+when they compile, the end moves."""
 PLAN = StormPlan(storms=60)
 
 
@@ -76,16 +76,14 @@ def advise(
 
     ram_bytes: RAM of the hosts, as recorded by default. plan: the storms that measure P(OOM). seconds: how long
     to read, search and judge, compiling left out; None: until nothing is left to try. trials: settings that
-    are tried at most. With the same plan and trials, and no end of time, the answer is the same on every machine.
+    are tried at most. With the same plan and trials, and no end of time, the answer is the same anywhere.
     Ctrl-C is not raised once the first settings were tried: the answer so far is returned. Raises TmemlabError
     where the traces tell nothing, InvalidInputError for a kernel or RAM that does not fit.
     """
     wanted, began = wanted or Wanted(), monotonic()
     cases = open_cases(traces, ram_bytes=ram_bytes, disk=disk, allow_lossy=allow_lossy)
     if wanted.limits.max_oom is not None and not all(case.has_host for case in cases):
-        raise InvalidInputError(
-            "--max-oom needs samples of the host's memory, and a trace has none: leave it out"
-        )
+        raise InvalidInputError("--max-oom needs samples of the host's memory, and a trace has none")
     space = make_space(cases, _scale(cases), kernel=wanted.kernel, mechanisms=wanted.mechanisms)
     state = _State(wanted, space, on_progress)
     with Bench(cases, plan, trials=trials, threads=threads, on_trial=state.tell) as bench:
@@ -143,9 +141,7 @@ class _State:
             recorded = [recorded_policy(case.trace.manifest) for case in cases]
         except InvalidInputError as error:
             self.now_unknown = f"How the host ran is not known: {error}"
-        firsts = [
-            policy for m in self._space.mechanisms for policy in list(m.grid())[:1] if self.allowed(policy)
-        ]
+        firsts = [p for m in self._space.mechanisms for p in list(m.grid())[:1] if self.allowed(p)]
         bench.run([none, *recorded, *firsts])
         if bench.stopped == "interrupted":
             raise KeyboardInterrupt

@@ -31,7 +31,7 @@ class Case:
     columns: Columns
     host: Host
     closed: Closed | None
-    """A resident set in front of the pool, on a host with more RAM than the recorded one that was short of it."""
+    """A resident set in front of the pool, on a host with more RAM than the recorded one, which was short."""
     weight: float
     """How much it counts; relative."""
 
@@ -94,7 +94,7 @@ def open_case(
 def open_cases(
     traces: Sequence[tuple[Path | str, float]], *, ram_bytes: int | None, disk: str, allow_lossy: bool
 ) -> list[Case]:
-    """Read all of them; TmemlabError, exit code 1, where one cannot tell anything, with what to record instead."""
+    """Read all of them; TmemlabError where one cannot tell anything, with what to record instead."""
     for path, _ in traces:
         if why := _useless_manifest(Trace.open(path), allow_lossy):
             raise TmemlabError(f"cannot say, because {why}")
@@ -117,8 +117,8 @@ def _useless_manifest(trace: Trace, allow_lossy: bool) -> str | None:
         return f"{name} has no events, nothing was swapped: record while the host is short of memory"
     if not certificate.complete and not allow_lossy:
         return (
-            f"{name} is incomplete, {format_count(trace.manifest.events.dropped)} events are known to be missing: "
-            "record again with a larger --buffer, or take it as it is with --allow-lossy"
+            f"{name} is incomplete, {format_count(trace.manifest.events.dropped)} events are known to be "
+            "missing: record again with a larger --buffer, or take it as it is with --allow-lossy"
         )
     return None
 
@@ -136,6 +136,6 @@ def _useless_events(case: Case) -> str | None:
     if case.seconds < LEAST_SECONDS:
         return (
             f"{name} lasts only {format_duration(case.seconds)}: record "
-            f"{format_duration(LEAST_SECONDS)} at least, better ten minutes: 'tmemlab collect OUT --duration 10m'"
+            f"{format_duration(LEAST_SECONDS)} at least, better with 'tmemlab collect OUT --duration 10m'"
         )
     return None

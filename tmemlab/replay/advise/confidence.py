@@ -161,9 +161,7 @@ def _confirm(question: Question, found: Confidence) -> None:
             left = [trial for trial in left if (trial.survives or 0.0) > reached]
             following = choose(left, question.limits, question.goal, now)
             if following is None or len(found.refuted) == REFUTED:
-                found.unknown.append(
-                    "Other storms break a limit with this as well, and nothing better is known."
-                )
+                found.unknown.append("Other storms break a limit here as well, and nothing better is known.")
                 break
             found.refuted.append(best)
             best = following
@@ -203,7 +201,7 @@ def _halves(question: Question, found: Confidence) -> None:
         for name, cases in zip(("first", "second"), halves, strict=True):
             if any(case.columns.loads < LEAST_LOADS or not case.columns.stores for case in cases):
                 found.unknown.append(
-                    f"The halves are not judged: the {name} half has fewer than {LEAST_LOADS} loads, or no stores."
+                    f"The halves are not judged: the {name} half has too few loads, or no stores."
                 )
                 return
         trials = [_run(question, recommended, cases) for cases in halves]

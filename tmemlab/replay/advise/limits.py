@@ -39,9 +39,7 @@ class Limits:
         found = {
             "--max-oom": trial.oom_p, "--max-writes": trial.written_per_day, "--max-cpu": trial.cpu_share,
         }  # fmt: skip
-        return {
-            name: value for name, value in found.items() if value is not None and self.bound(name) is not None
-        }
+        return {k: value for k, value in found.items() if value is not None and self.bound(k) is not None}
 
     def bound(self, name: str) -> float | None:
         """The limit that an option gave."""
@@ -53,7 +51,7 @@ class Limits:
         return [*said, "failed stores"] if trial.failed else said
 
     def relative_to(self, none: Trial | None) -> "Limits":
-        """These, and where no risk was asked for that of ``none``, swap without a pool, and :data:`TOLERATED`."""
+        """These, and where no risk was asked for that of ``none`` and :data:`TOLERATED`."""
         if self.max_oom is not None or none is None or none.oom_p is None:
             return self
         return Limits(none.oom_p + TOLERATED, self.max_pool, self.max_writes, self.max_cpu, True)

@@ -63,7 +63,7 @@ class Advice:
 
     @property
     def sentences(self) -> list[str]:
-        """The advice in words, a paragraph each: what to do, why, what changes, what it risks, how sure it is."""
+        """The advice in words: what to do, why, what changes, what it risks, how sure it is."""
         best = self.recommended
         if best is None:
             return [

@@ -1,7 +1,7 @@
 """Find the front: a coarse grid of every mechanism, then between and beside what nothing beats.
 
-Each mechanism has two to five settings, most of them whole numbers, and a replay is exact: the same setting gives
-the same numbers. So the front is refined by looking at it, without a dice: a setting of the front whose neighbour
+Each mechanism has two to five settings, most of them whole numbers, and a replay is exact: the same setting
+gives the same numbers. So the front is refined by looking at it, without dice: a setting of it whose neighbour
 along one dimension scores otherwise gets a trial between the two, the largest difference first. The search ends
 by itself, when neighbours are alike or there is nothing between them.
 """

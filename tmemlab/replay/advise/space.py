@@ -1,7 +1,7 @@
 """What can be set: each mechanism with the settings that its kernel has, and the values that they take.
 
-Only what the replay has a model of is offered, and only values that a kernel takes: zswap's percentages are whole
-numbers [Linux 6.18 mm/zswap.c: zswap_max_pool_percent is an unsigned int]. The rest is said, in sentences.
+Only what the replay has a model of is offered, and only values that a kernel takes: zswap's percentages are
+whole numbers [Linux 6.18 mm/zswap.c: zswap_max_pool_percent is an unsigned int]. The rest is said, in sentences.
 """
 
 from bisect import bisect_left
@@ -100,8 +100,8 @@ def make_space(
 ) -> Space:
     """What can be set on these hosts.
 
-    kernel: a release such as 6.12, or None for the first trace's. mechanisms: some of :data:`MECHANISMS`, or None
-    for all that the recorded host could run. InvalidInputError for a kernel without zswap.
+    kernel: a release such as 6.12, or None for the first trace's. mechanisms: some of :data:`MECHANISMS`, or
+    None for all that the recorded host could run. InvalidInputError for a kernel without zswap.
     """
     manifest, left_out, found = cases[0].trace.manifest, [], []
     wanted = list(mechanisms or MECHANISMS)
@@ -121,8 +121,8 @@ def make_space(
         found += _zram(cases, release, scale, disk or mechanisms is not None, left_out)
     left_out.append(
         "Compressors are not compared: lengths are those of "
-        f"{manifest.clen.algorithm or 'the recorded pool'}. vm.swappiness and page-cluster stay as recorded: the "
-        "replay has no model of other values."
+        f"{manifest.clen.algorithm or 'the recorded pool'}. vm.swappiness and page-cluster stay as recorded: "
+        "the replay has no model of other values."
     )
     return Space(found, left_out)
 
@@ -212,7 +212,8 @@ def _zram(cases: Sequence[Case], release: str, scale: Scale, disk: bool, left_ou
     if len(version) == 2 and version < (3, 14):
         left_out.append(f"zram is left out: Linux {release} had it in staging only.")
         return []
-    base = replace(host_settings(kind, cases[0].trace.manifest), fallback="disk" if disk else "none")  # type: ignore[call-arg]
+    behind: dict[str, Any] = {"fallback": "disk" if disk else "none"}
+    base = replace(host_settings(kind, cases[0].trace.manifest), **behind)
     sizes, limits = _shares(400), _shares(100)
     stored, pool = 100 * scale.stored, 100 * scale.pool
     first = sorted({*(_near(sizes, stored * part) for part in (0.25, 0.5, 0.75, 1.05)), 50.0})

@@ -1,4 +1,4 @@
-"""One setting replayed over every trace, and what came of it: a trial. Which trials no other beats: the front."""
+"""One setting replayed over every trace is a trial; the trials that no other beats are the front."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -94,9 +94,8 @@ class Trial:
     @property
     def stall_s(self) -> float | None:
         """The longest wait of a storm for memory."""
-        return max(
-            (s.oom.longest_stall_s for s in self.scores if s.oom.longest_stall_s is not None), default=None
-        )
+        stalls = [s.oom.longest_stall_s for s in self.scores]
+        return max((stall for stall in stalls if stall is not None), default=None)
 
     @property
     def storms(self) -> int:
@@ -136,9 +135,7 @@ class Trial:
         return {
             "hit_rate": spread(self.hit_rate, (s.hit_rate or 0.0 for run in runs for s in run.scores)),
             "p_oom": None if self.oom_p is None else spread(self.oom_p, [*risks, *intervals]),
-            "pool_bytes_mean": spread(
-                self.pool_bytes, (s.pool_bytes["mean"] for run in runs for s in run.scores)
-            ),
+            "pool_bytes_mean": spread(self.pool_bytes, (s.pool_bytes["mean"] for r in runs for s in r.scores)),
             "written_bytes_per_day": spread(self.written_per_day, (v for run in runs for v in run._written())),
             "cpu_share": spread(self.cpu_share, (v for run in runs for v in run._cpu())),
         }

@@ -63,8 +63,8 @@ def recommendation(best: Trial, now: Trial | None, ram_bytes: int, plan: StormPl
     if best.oom_p is not None:
         said += f"P(OOM) is {format_share(best.oom_p)} in {plan.storms} {storms(plan)}, "
     return said + (
-        f"the pool takes {format_bytes(best.pool_bytes)} in the mean, {per_day(best.written_per_day)} are written "
-        f"to the disk, and {format_share(best.cpu_share)} of a CPU go into compression."
+        f"the pool takes {format_bytes(best.pool_bytes)} in the mean, {per_day(best.written_per_day)} are "
+        f"written to the disk, and {format_share(best.cpu_share)} of a CPU go into compression."
     )
 
 
@@ -81,8 +81,8 @@ def needs(reasons: Sequence[Reasons], plan: StormPlan) -> Iterator[str]:
             least = f"Up to {format_bytes(one.room_min)} may stay"
             if one.lost_share:
                 yield (
-                    f"{least} when {storm}, but for {format_share(one.lost_share)} of the time the host does not "
-                    "survive that with any pool, or none."
+                    f"{least} when {storm}, but for {format_share(one.lost_share)} of the time the host does "
+                    "not survive that with any pool, or none."
                 )
             else:
                 yield f"{least} at every moment when {storm}."
@@ -144,8 +144,8 @@ def sureness(found: Confidence, best: Trial, stopped: str) -> Iterator[str]:
         other = "second" if half.name == "first" else "first"
         if half.chosen == best.policy:
             said.append(
-                f"the {half.name} half alone gives the same advice, with {format_share(half.hit_rate)} of hits in "
-                f"the {other}."
+                f"the {half.name} half alone gives the same advice, with {format_share(half.hit_rate)} of hits "
+                f"in the {other}."
             )
         elif half.chosen is None:
             said.append(f"the advice changes: in the {half.name} half alone nothing is within the limits.")
@@ -156,8 +156,8 @@ def sureness(found: Confidence, best: Trial, stopped: str) -> Iterator[str]:
                 f"{_hits_and_risk(half.recommended_hit_rate, half.recommended_oom_p)}."
             )
     said += [
-        f"replayed as it was recorded, {one.trace.rpartition('/')[2]} has {format_share(one.predicted)} of hits, "
-        f"and the kernel had {format_share(one.measured)}."
+        f"replayed as it was recorded, {one.trace.rpartition('/')[2]} has {format_share(one.predicted)} of "
+        f"hits, and the kernel had {format_share(one.measured)}."
         for one in found.validated
         if one.measured is not None and one.predicted is not None
     ]
