@@ -120,6 +120,12 @@ def test_what_is_not_understood_is_refused(words: list[str], said: str) -> None:
     refused(run("advise", "redis-frontswap", *words), 2, said)
 
 
+def test_what_runs_well_is_kept() -> None:
+    """A pool of 5 MiB on a host of 24 GiB: nothing that could be saved is worth a change."""
+    done = run("advise", "redis-zswap", "--storms", "10", "--trials", "12")
+    assert done.stdout.startswith("Change nothing: keep zswap, max_pool_percent 20")
+
+
 def parameters_of(tmpfiles: str) -> dict[str, str]:
     """What systemd-tmpfiles would write: type, path, four fields, argument [tmpfiles.d(5)]."""
     found = {}

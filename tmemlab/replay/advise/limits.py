@@ -16,6 +16,10 @@ GOALS: Mapping[str, tuple[tuple[str, float], ...]] = {
 }
 """A goal is a sequence of sieves: each keeps what is within a tolerance of the best that is left. Of misses and
 risk the tolerance is absolute, of memory and writes it is a share."""
+LITTLE_MEMORY = 0.001
+"""Of RAM: pools that differ by less are alike, whatever share of each other that is."""
+LITTLE_WRITES = 1 << 30
+"""Bytes a day: the same of what is written."""
 _COSTS = ("misses", "risk", "memory", "writes")
 _ABSOLUTE = ("misses", "risk")
 
@@ -69,13 +73,18 @@ def choose(trials: Sequence[Trial], limits: Limits, goal: str, now: Trial | None
             return None
         which = _COSTS.index(name)
         best = min(trial.costs[which] for trial in left)
-        bound = best + tolerance if name in _ABSOLUTE else best * (1 + tolerance)
+        little = {"memory": LITTLE_MEMORY * _least_ram(left), "writes": LITTLE_WRITES}.get(name, 0.0)
+        bound = best + (tolerance if name in _ABSOLUTE else max(best * tolerance, little))
         left = [trial for trial in left if trial.costs[which] <= bound + 1e-12]
     if now is not None:
         same = [trial for trial in left if trial.policy == now.policy]
         if same:
             return same[0]
     return min(left, key=lambda trial: len(changed_settings(trial.policy)))
+
+
+def _least_ram(trials: Sequence[Trial]) -> int:
+    return min(case.ram_bytes for case in trials[0].cases)
 
 
 def in_the_way(trials: Sequence[Trial], limits: Limits) -> Iterator[str]:
