@@ -17,7 +17,7 @@ from .commands.groups import Group
 from .errors import TmemlabError
 from .printing import say
 
-_FIRST = ("collect", "replay", "size", "curve", "validate", "policies", "datasets", "doctor", "cache")
+_FIRST = ("collect", "replay", "size", "advise", "curve", "validate", "policies", "datasets", "doctor", "cache")
 
 
 @click.group(cls=Group, package=f"{__package__}.commands", first=_FIRST)

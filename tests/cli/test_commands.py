@@ -18,7 +18,7 @@ from tmemlab.cli import main
 from tmemlab.policies.registry import all_policies
 
 TMEMLAB = Path(sys.executable).with_name("tmemlab")
-COMMANDS = ["collect", "replay", "size", "curve", "validate", "policies", "datasets", "doctor"]
+COMMANDS = ["collect", "replay", "size", "advise", "curve", "validate", "policies", "datasets", "doctor"]
 
 REPLAY_KEYS = {
     "name", "params", "hit_rate", "loads", "stores", "writeback", "pool_bytes", "ram_saved_bytes", "device_bytes",

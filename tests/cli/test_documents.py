@@ -16,6 +16,7 @@ ONE = "redis-frontswap"
 COMMANDS = {
     "replay": ["replay", ONE, "-p", "bounds.none", "--storms", "0"],
     "size": ["size", ONE, "--storms", "0"],
+    "advise": ["advise", ONE, "--storms", "5", "--trials", "12"],
     "curve": ["curve", ONE],
     "validate": ["validate", ONE],
     "policies": ["policies", "list"],
@@ -103,6 +104,7 @@ def test_every_command_has_the_option_and_every_document_a_command() -> None:
         ["validate", ONE],
         ["size", ONE, "--storms", "0"],
         ["policies", "rank", "zswap", "vm.need", "--only", "--trace", ONE, "--storms", "0"],
+        ["advise", ONE, "--storms", "5", "--trials", "12"],
     ],
     ids=lambda words: " ".join(words[:3]),
 )  # fmt: skip

@@ -28,6 +28,7 @@ REPLAY = {"numpy", "numba", "pyarrow", "rich"}
         (["replay", "redis-frontswap", "--storms", "5"], REPLAY),
         (["size", "redis-frontswap", "--storms", "5"], REPLAY), (["size", "--help"], set()),
         (["policies", "rank", "--help"], set()),
+        (["advise", "redis-frontswap", "--storms", "5", "--time", "0.1s"], REPLAY), (["advise", "--help"], set()),
         (["curve", "redis-frontswap"], REPLAY), (["validate", "redis-frontswap"], REPLAY),
         (["datasets", "verify", "redis-frontswap"], REPLAY - {"rich"}),
         (["datasets", "stats", "redis-frontswap"], REPLAY),

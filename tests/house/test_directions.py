@@ -29,7 +29,8 @@ ROOMS = {
 ORDER = {
     "datasets": (("derive", "describe", "synthetic", "share"), ("formats",), ("trace",)),
     "replay": (
-        ("compare", "sweep", "validate", "report", "conformance"), ("rank",), ("size",), ("curve", "notes"),
+        ("advise",), ("compare", "sweep", "validate", "report", "conformance"), ("rank",), ("size",),
+        ("curve", "notes"),
         ("scores",), ("loops",), ("inputs",),
     ),
     "collect": (

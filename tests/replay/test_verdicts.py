@@ -100,3 +100,15 @@ def test_the_spread_reaches_the_ends() -> None:
     chosen = spread(features, 5)
     assert {0, 99} <= set(chosen.tolist())
     assert len(spread(np.zeros((50, FEATURES)), 5)) == 1  # all alike
+
+
+def test_storms_out_of_one_state_end_alike() -> None:
+    """A host on which nothing changes: one storm tells all."""
+    verdicts = Verdicts(np.ones((FIRST + 60, FEATURES)), 1000, 0.9)
+    asked = verdicts.next()
+    assert len(asked) == 1
+    outcome = np.zeros((1, OUTCOMES), np.int64)
+    outcome[0, DEMAND] = 777
+    verdicts.learn(asked, outcome)
+    assert len(verdicts.next()) == 0
+    assert (verdicts.outcomes()[:, DEMAND] == 777).all()

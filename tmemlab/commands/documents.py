@@ -52,6 +52,30 @@ DOCUMENTS = {
             "unknown": "what cannot be known from this trace, a sentence each",
         },
     ),
+    "advise": Document(
+        "tmemlab advise",
+        {
+            "traces": "what it is advice for: path, weight, events, loads, duration_s, ram_bytes, kernel of each",
+            "config": "goal, the limits (max_oom, max_pool_bytes, max_writes_bytes_per_day, max_cpu), storms, "
+            "storm_fraction, seed, disk, mechanisms",
+            "now": "policy, params and scores of how the hosts ran; null: not known. scores: hit_rate, p_oom (of "
+            "the worst trace; null: not known), pool_bytes_mean, written_bytes_per_day, cpu_share, each mean, low "
+            "and high over traces and other storms, of p_oom with its 95 % interval; survives, longest_stall_s, "
+            "failed_stores",
+            "recommended": "the same of what to set, settings (file and value each) and why, in sentences; null: "
+            "nothing that was tried is within the limits",
+            "reasons": "need_bytes (mean, max) for the share hits, room_bytes_min, conflict_share and lost_share "
+            "of each trace",
+            "front": "the same numbers of everything that no other trial beats",
+            "trials": "how many settings were tried",
+            "stopped": "why the search ended before it was done: time, trials, interrupted; null: it was done",
+            "in_the_way": "where nothing is recommended, a sentence a limit: what it costs",
+            "confidence": "other_seed (seed, storms, p_oom), refuted (what other storms broke a limit with), "
+            "halves (the advice of each, judged on the other), advice_changes, validated (measured and "
+            "predicted hit rate), unknown",
+            "left_out": "what was not offered, a sentence each",
+        },
+    ),
     "curve": Document(
         "tmemlab curve",
         {

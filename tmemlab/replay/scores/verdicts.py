@@ -105,6 +105,8 @@ class Verdicts:
         if not len(rest):
             return rest
         known = np.flatnonzero(self._run)
+        if len(known) == 1:  # spread() found no second state: all are the same
+            return known[:0]
         demand = self._outcomes[known, DEMAND].astype(np.float64)
         crossed, _ = predict(self._features[known], demand, self._features[known], itself=1)
         guess, near = predict(self._features[known], demand, self._features[rest])

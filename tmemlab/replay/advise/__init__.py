@@ -1,0 +1,1 @@
+"""What to set: mechanisms and their settings searched over traces, and one of them recommended."""
