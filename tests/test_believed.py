@@ -140,7 +140,7 @@ def test_a_bomb_of_lines_is_bounded(tmp_path: Path) -> None:
     """A few kilobytes that unpack to 32 MiB of line ends, each an object of 33 bytes, and to one line."""
     bomb = tmp_path / "bomb.csv.zst"
     for line in (b"\n", b"x"):
-        compressor = zstandard.ZstdCompressor(level=19).compressobj()
+        compressor = zstandard.ZstdCompressor(level=3).compressobj()
         with bomb.open("wb") as stream:
             stream.write(compressor.compress(b"t,page\n"))
             stream.write(compressor.compress(line * (1 << 25)))
