@@ -126,7 +126,7 @@ def test_no_compiled_function_takes_another_function_object() -> None:
     # by type(): isinstance asks a weak proxy for its class, which fails where what it stood for is gone
     compiled = [thing for thing in gc.get_objects() if issubclass(type(thing), Dispatcher) and thing.overloads]
     ours = [thing for thing in compiled if thing.py_func.__module__.startswith("tmemlab")]
-    assert len(ours) > 20
+    assert len(ours) > 5  # more where this process ran other tests before
     taking = {
         f"{thing.py_func.__module__}.{thing.py_func.__name__}"
         for thing in ours
