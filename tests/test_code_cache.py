@@ -120,13 +120,19 @@ print("fifty")
 def test_no_compiled_function_takes_another_function_object() -> None:
     """A dispatcher as an argument ties cached code to the one function that it was first compiled for."""
     from tests.replay.test_group_limit import closed
+    from tmemlab.datasets.share.bundled import bundled
+    from tmemlab.replay.compare import compare
+    from tmemlab.replay.curve.curve import curve
+    from tmemlab.replay.scores.row import StormPlan
 
     closed(None)
+    compare(bundled()["redis-frontswap"], plan=StormPlan(5))
+    curve(bundled()["redis-frontswap"])
     gc.unfreeze()  # what a command's end took out of sight
     # by type(): isinstance asks a weak proxy for its class, which fails where what it stood for is gone
     compiled = [thing for thing in gc.get_objects() if issubclass(type(thing), Dispatcher) and thing.overloads]
     ours = [thing for thing in compiled if thing.py_func.__module__.startswith("tmemlab")]
-    assert len(ours) > 5  # more where this process ran other tests before
+    assert len(ours) > 20
     taking = {
         f"{thing.py_func.__module__}.{thing.py_func.__name__}"
         for thing in ours

@@ -193,10 +193,10 @@ def test_results_are_this_users_alone(tmp_path: Path) -> None:
 WRITERS = {
     "datasets/trace/write.py": 1, "datasets/trace/output.py": 1, "datasets/share/pack.py": 2,
     "datasets/share/transfer.py": 2, "datasets/derive/keys.py": 2, "datasets/share/remote.py": 1,
-    "collect/matching/spool_to_trace.py": 1, "collect/recording/flight.py": 1, "collect/recording/run.py": 1,
+    "collect/matching/spool_to_trace.py": 1,
 }  # fmt: skip
 """Where files are opened for writing, and how often: by an OwnDirectory, without a name, exclusively (keys), at
-a user's URL (remote), in an OwnDirectory (rows), or below /proc and /sys (flight, run)."""
+a user's URL (remote), or in an OwnDirectory (rows)."""
 
 
 def writes(call: ast.Call) -> bool:

@@ -196,5 +196,5 @@ def test_a_lossy_trace_is_refused_unless_allowed(tmp_path: Path) -> None:
     assert run("size", tmp_path / "t", "--allow-lossy").returncode == 0
 
 
-def test_help_has_two_examples() -> None:
-    assert run("size", "--help").stdout.count("  tmemlab size ") >= 2
+def test_help_has_three_examples() -> None:
+    assert run("size", "--help").stdout.count("  tmemlab size ") == 3

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from tests.cli.test_commands import run
 from tests.factory import make_trace, relabel
+from tmemlab.commands.common import DISK_CLASSES
 from tmemlab.datasets.trace.schema import Op
 from tmemlab.errors import InvalidInputError
 from tmemlab.replay.compare import compare
 from tmemlab.replay.scores.row import StormPlan
 from tmemlab.world.described import KEYS, Described, peaks
-from tmemlab.world.host import watermarks
+from tmemlab.world.host import DISKS, watermarks
 
 GIB, MIB = 1 << 30, 1 << 20
 
@@ -137,6 +138,10 @@ def test_size_has_room_on_a_described_host(imported: Path) -> None:
     assert all(window["room_bytes"] is not None for window in json.loads(done.stdout)["windows"])
     said = run(*words, *host).stdout
     assert "described, not recorded" in " ".join(said.split())
+
+
+def test_the_commands_know_every_class_of_disk() -> None:
+    assert tuple(DISKS) == DISK_CLASSES
 
 
 def test_every_key_is_in_the_docs() -> None:

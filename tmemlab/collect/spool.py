@@ -28,6 +28,8 @@ Scrub = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes host identity out of the START and END documents."""
 
 _MAGIC = b"TMSF"
+_LARGEST = 256 << 20
+"""Bytes of a frame: records come in pieces of 3.5 MiB, a list of all cgroups is smaller. More is no frame."""
 _HEADER = struct.Struct("<4sIIIII")  # magic, kind, sequence, raw bytes, packed bytes, checksum
 
 
@@ -183,7 +185,7 @@ class SpoolReader:
                 if len(header) < _HEADER.size:
                     return
                 magic, kind, sequence, raw, packed_size, checksum = _HEADER.unpack(header)
-                if magic != _MAGIC or sequence != expected or packed_size > size - at:
+                if magic != _MAGIC or sequence != expected or packed_size > size - at or raw > _LARGEST:
                     return
                 packed = stream.read(packed_size)
                 fields = (kind, sequence, raw, packed_size)

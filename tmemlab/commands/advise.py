@@ -8,7 +8,15 @@ import click
 
 from ..errors import ThresholdExceededError
 from ..printing import say, say_over
-from .common import check_thresholds, fail_if_option, json_option, on_terminal, parse_thresholds, publish
+from .common import (
+    check_thresholds,
+    disk_option,
+    fail_if_option,
+    json_option,
+    on_terminal,
+    parse_thresholds,
+    publish,
+)
 from .groups import CONTEXT
 from .numbers import Count, Duration, Share, Size
 
@@ -127,8 +135,7 @@ def _line(progress: Any) -> str:
 @click.option("--storms", type=Count(1, 100_000), default=60, show_default=True,
               help="Storms that measure P(OOM); four times as many others confirm it.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
-@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd"]), default="ssd", show_default=True,
-              help="Class of the swap device.")  # fmt: skip
+@disk_option
 @click.option("--time", "seconds", type=Duration(0.1),
               help="How long to search and judge. Default: 30s; with --trials, until it is done.")  # fmt: skip
 @click.option("--trials", type=Count(1, 100_000), help="Settings to try at most: the same answer anywhere.")

@@ -26,9 +26,7 @@ class JsonTarget(click.ParamType):  # type: ignore[type-arg]
             return value
         path = Path(str(value))
         if path.is_dir():
-            self.fail(
-                f"{str(path)!r} is a directory: put --json last to print on stdout", param, ctx
-            )
+            self.fail(f"{str(path)!r} is a directory: put --json last to print on stdout", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"there is no directory {str(path.parent)!r}: make it, or name another file", param, ctx)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -45,6 +43,14 @@ json_option: Callable[..., Any] = click.option(
 host_option: Callable[..., Any] = click.option(
     "--host", metavar="DESCRIPTION|FILE.toml",
     help="A host that nobody recorded, such as ram=2G,file=300M,unreclaimable=250M,swap=disk:4G,disk=sd-card.",
+)  # fmt: skip
+
+
+DISK_CLASSES = ("nvme", "ssd", "hdd", "sd-card")
+"""The names of world.host.DISKS, without what importing that takes."""
+disk_option: Callable[..., Any] = click.option(
+    "--disk", type=click.Choice(DISK_CLASSES), default="ssd", show_default=True,
+    help="Class of the swap device behind the pool.",
 )  # fmt: skip
 
 

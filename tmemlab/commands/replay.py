@@ -8,6 +8,7 @@ from .common import (
     TracePath,
     check_thresholds,
     described_host,
+    disk_option,
     fail_if_option,
     host_option,
     json_option,
@@ -38,8 +39,7 @@ from .numbers import Count, Number, Share, Size
               help="Share of RAM that a storm mlocks.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
 @host_option
-@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd", "sd-card"]), default="ssd", show_default=True,
-              help="Class of the swap device behind the pool.")  # fmt: skip
+@disk_option
 @click.option("--disk-unit", type=click.Choice(["4096", "512", "packed"]), default="4096", show_default=True,
               help="What a compressed copy on it is rounded up to, in bytes; kernels write 4096.")  # fmt: skip
 @click.option(

@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from ..printing import say
-from .common import TracePath, described_host, host_option, json_option, progress, publish, tell_versions
+from .common import (
+    TracePath,
+    described_host,
+    disk_option,
+    host_option,
+    json_option,
+    progress,
+    publish,
+    tell_versions,
+)
 from .groups import CONTEXT
 from .numbers import Count, Duration, Share, Size
 
@@ -98,8 +107,7 @@ def _print_policies(result: Any) -> None:
               help="Storms that measure P(OOM) of policies and fixed sizes; 0 skips them.")  # fmt: skip
 @click.option("--seed", type=Count(), default=1, show_default=True, help="Seed of the storms' moments.")
 @host_option
-@click.option("--disk", type=click.Choice(["nvme", "ssd", "hdd", "sd-card"]), default="ssd", show_default=True,
-              help="Class of the swap device behind the pool.")  # fmt: skip
+@disk_option
 @click.option("--threads", type=Count(1, 1024), help="Replays at once. Default: all cores.")
 @click.option("--allow-lossy", is_flag=True, help="Use a trace that is known to lack events.")
 @json_option

@@ -70,11 +70,11 @@ def of_kernel(name: str, release: str) -> type[Policy]:
     """The policy of a family that a kernel runs, by its release; InvalidInputError where there is none."""
     version = _RELEASE.match(release)
     if version is None:
-        raise InvalidInputError(f"the kernel {release!r} is of no known version: name a policy with -p")
+        raise InvalidInputError(f"the kernel {release!r} is of no known version: name another, or a policy")
     number = int(version[1]), int(version[2])
     fitting = [kind for kind in family(name) if (_since(kind) or number) <= number]
     if not fitting:
-        raise InvalidInputError(f"Linux {release} had no {name}: name a policy with -p")
+        raise InvalidInputError(f"Linux {release} had no {name}: name another kernel, or a policy")
     return fitting[-1]
 
 

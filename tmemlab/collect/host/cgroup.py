@@ -105,6 +105,11 @@ def reclaim_of(directory: Path) -> dict[str, int]:
     return {"scanned": int(rows["pgscan"]), "reclaimed": int(rows["pgsteal"])}
 
 
+def join(directory: Path) -> None:
+    """Move this process into a cgroup."""
+    (directory / "cgroup.procs").write_text(str(os.getpid()))
+
+
 class OwnCgroup:
     """A memory cgroup of ours for one command, removed at the end, or by a guard when we are killed.
 
@@ -162,7 +167,7 @@ class OwnCgroup:
 
     def join(self) -> None:
         """Move the calling process in; for preexec_fn."""
-        (self.directory / "cgroup.procs").write_text(str(os.getpid()))
+        join(self.directory)
 
     def oom_kills(self) -> int:
         """Processes inside that were killed because the group had no memory left."""

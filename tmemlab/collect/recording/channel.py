@@ -60,7 +60,7 @@ class Channel:
             raise ClosedError("closed")
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             for descriptor in descriptors:

@@ -106,6 +106,12 @@ def spared() -> "Iterator[str | None]":
             OOM_SCORE.write_text(before)
 
 
+def offer_to_be_killed() -> None:
+    """Let this process go first where memory is short: what it does can be done again."""
+    with contextlib.suppress(OSError):
+        OOM_SCORE.write_text("500")
+
+
 @contextlib.contextmanager
 def running(
     argv: list[str], group: OwnCgroup | None, stdout: int | None, oom_score: str | None = None

@@ -27,9 +27,9 @@ from ..host.room import need_room
 from ..kernel import privileges
 from ..spool import SpoolReader, SpoolWriter, new_file, parts, segment_name
 from .channel import ClosedError, Message
-from .command import OOM_SCORE, spared
+from .command import offer_to_be_killed, spared
 from .options import Options, Progress
-from .recorder import Half, error_of
+from .recorder import Half
 from .run import stop_signals, within_its_own
 from .trigger import PRESSURE, Pressure
 from .window import SMALLEST, Keep, keep_the_last
@@ -222,20 +222,12 @@ class _Flight:
     def _hear(self, timeout: float | None) -> Message | None:
         """The next message with what it means done; empty after ``timeout``; None where no more come."""
         assert self._half is not None
-        try:
-            got = self._half.channel.receive(timeout)
-        except ClosedError:
-            self._half.wait()
-            return None
-        if got is None:
-            return {}
-        message, _ = got
-        said = message["say"]
-        if said == "failed":
-            self._half.wait()
-            raise error_of(message)
+        message = self._half.hear(timeout)
+        said = message.get("say") if message else None
+        if message is None or said is None:
+            return message
         if said in ("progress", "done"):
-            self.kept.progress = Progress(**message["progress"])
+            self.kept.progress = message["progress"]
             if said == "progress" and self._watch is not None:
                 self._watch(self.kept.progress)
         elif said == "turned":
@@ -245,7 +237,7 @@ class _Flight:
         elif said == "met":
             self._say(f"{message['why']}: keeping the last {format_duration(self._keep.seconds)}")
         elif said == "window":
-            self._keep_window([int(number) for number in message["parts"]], message["kept"]["trigger"])
+            self._keep_window(message["parts"], message["trigger"])
         return message
 
     def _send_next(self) -> None:
@@ -265,7 +257,7 @@ class _Flight:
 
     def _unlink(self, number: int) -> None:
         assert self._recording is not None
-        self._recording.unlink(segment_name(int(number)))
+        self._recording.unlink(segment_name(number))
 
     def _room(self) -> int:
         """Bytes for a window: a share of what finished traces leave."""
@@ -321,8 +313,7 @@ class _Flight:
     def _start_converter(self, path: Path) -> "subprocess.Popen[bytes]":
         def modest() -> None:
             os.nice(19)
-            with contextlib.suppress(OSError):
-                OOM_SCORE.write_text("500")
+            offer_to_be_killed()
 
         return subprocess.Popen(
             [sys.executable, "-c", _CONVERT, str(path)], preexec_fn=modest, stdin=subprocess.DEVNULL,

@@ -18,7 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError
+from ...datasets.trace.typedjson import decode
+from ...errors import InvalidInputError, KernelUnsupportedError, PrivilegeError, TmemlabError, TraceError
 from ..host import cgroup as cgroups
 from ..kernel import privileges
 from ..spool import SpoolFullError, SpoolWriter
@@ -31,6 +32,14 @@ _ERRORS: dict[str, type[TmemlabError]] = {
     kind.__name__: kind
     for kind in (TmemlabError, InvalidInputError, KernelUnsupportedError, PrivilegeError, SpoolFullError)
 }
+_SHAPES: dict[str, dict[str, Any]] = {
+    "ready": {}, "over": {}, "turned": {},
+    "progress": {"progress": Progress},
+    "done": {"progress": Progress, "cpu_s": float, "seconds": float, "contents_cpu_s": float},
+    "failed": {"class": str, "message": str},
+    "met": {"why": str}, "dropped": {"part": int}, "window": {"parts": list[int], "trigger": str},
+}  # fmt: skip
+"""What this process may say, and what each of it carries."""
 _PR_SET_PDEATHSIG = 1
 _LONGEST = 20_000
 
@@ -116,6 +125,28 @@ class Half:
         theirs.close()
         return cls(pid, ours)
 
+    def hear(self, timeout: float | None) -> Message | None:
+        """The next message; empty after ``timeout`` seconds, None where no more come. ``failed`` is raised.
+
+        TmemlabError for a message that is none of :data:`_SHAPES`: nothing that it says is believed.
+        """
+        try:
+            got = self.channel.receive(timeout)
+        except ClosedError:
+            self.wait()
+            return None
+        if got is None:
+            return {}
+        message, descriptor = got
+        if descriptor is not None:
+            os.close(descriptor)  # it has none to give
+        message = _believed(message)
+        if message["say"] == "failed":
+            self.wait()
+            kind = _ERRORS.get(message["class"])
+            raise kind(message["message"]) if kind else RuntimeError(message["message"])
+        return message
+
     def stop(self) -> None:
         """Ask it to finish."""
         with contextlib.suppress(ClosedError):
@@ -136,10 +167,16 @@ class Half:
             self.wait()
 
 
-def error_of(message: Message) -> Exception:
-    """The error that a ``failed`` message is about."""
-    kind = _ERRORS.get(message["class"])
-    return kind(message["message"]) if kind else RuntimeError(message["message"])
+def _believed(message: Message) -> Message:
+    """The message, with what its kind has and nothing else; ``progress`` as an object."""
+    try:
+        kind = decode(str, message.get("say"), "say")
+        shape = _SHAPES[kind]
+        return {"say": kind} | {name: decode(each, message.get(name), name) for name, each in shape.items()}
+    except (TraceError, LookupError):
+        raise TmemlabError(
+            "the recording process says what makes no sense: it was tampered with; what it had is kept"
+        ) from None
 
 
 def _main(

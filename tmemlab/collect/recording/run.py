@@ -25,7 +25,7 @@ from .channel import ClosedError, Message
 from .command import Ending, find, running, spared
 from .counters import record_counters
 from .options import Options, Progress
-from .recorder import Half, error_of
+from .recorder import Half
 from .session import FLUSH_SECONDS
 
 _PATIENCE_SECONDS = 10.0
@@ -279,24 +279,17 @@ class _Recording:
 
     def _hear(self, timeout: float | None) -> Message | None:
         """The next message, with what it means done; empty after ``timeout``; None where no more come."""
-        try:
-            got = self._half.channel.receive(timeout)
-        except ClosedError:
-            self._half.wait()
-            return None
-        if got is None:
-            return {}
-        message, _ = got
-        if message["say"] == "failed":
-            self._half.wait()
-            raise error_of(message)
-        if message["say"] == "over":
+        message = self._half.hear(timeout)
+        said = message.get("say") if message else None
+        if message is None or said is None:
+            return message
+        if said == "over":
             self._over = True
-        if message["say"] in ("progress", "done"):
-            self.result.progress = Progress(**message["progress"])
-            if message["say"] == "progress" and self._watch is not None:
+        if said in ("progress", "done"):
+            self.result.progress = message["progress"]
+            if said == "progress" and self._watch is not None:
                 self._watch(self.result.progress)
-        if message["say"] == "done":
+        if said == "done":
             self.result.cpu_s, self.result.contents_cpu_s = message["cpu_s"], message["contents_cpu_s"]
             self.result.ended = True
             self._half.wait()
@@ -323,14 +316,14 @@ class _Recording:
 @contextlib.contextmanager
 def within_its_own(hierarchy: cgroups.Hierarchy) -> Iterator[None]:
     """This process in a memory cgroup of its own: nobody else is charged for it."""
-    before = group_of_this_process(hierarchy) / "cgroup.procs"
+    before = group_of_this_process(hierarchy)
     with cgroups.OwnCgroup(None, hierarchy, "-recorder") as group:
         group.join()
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
-                before.write_text(str(os.getpid()))
+                cgroups.join(before)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,8 @@ class Window:
         self._session.end(turned, kept)
         for part in before:
             part.spool.close()
-        self._orders.channel.send({"say": "window", "parts": [part.number for part in before], "kept": kept})
+        numbers = [part.number for part in before]
+        self._orders.channel.send({"say": "window", "parts": numbers, "trigger": kept["trigger"]})
 
     def _next(self) -> SpoolWriter:
         assert self._orders.next is not None
@@ -167,5 +168,5 @@ def keep_the_last(keep: Keep, spool: SpoolWriter, room: int, session: Session, o
 
 
 def _last(window: Window, orders: Orders, kept: dict[str, Any]) -> dict[str, Any]:
-    orders.channel.send({"say": "window", "parts": window.numbers(), "kept": kept})
+    orders.channel.send({"say": "window", "parts": window.numbers(), "trigger": kept["trigger"]})
     return kept

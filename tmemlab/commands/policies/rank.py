@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..common import TracePath, json_option, progress, publish
+from ..common import DISK_CLASSES, TracePath, json_option, progress, publish
 from ..groups import CONTEXT
 from ..numbers import Count, Share, Size
 
@@ -78,7 +78,7 @@ def _interval(mean: Any) -> str:
     "--disk",
     "disks",
     multiple=True,
-    type=click.Choice(["nvme", "ssd", "hdd"]),
+    type=click.Choice(DISK_CLASSES),
     default=("ssd",),
     help="Class of the swap device behind the pool; repeat for several. Default: ssd.",
 )

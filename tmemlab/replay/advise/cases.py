@@ -53,7 +53,7 @@ class Case:
     @property
     def has_host(self) -> bool:
         """Whether the trace has samples of its host's memory; without them nothing is known of storms."""
-        return self.trace.rows("samples") > 0
+        return self.host.is_known
 
     def run(self, policy: Policy, plan: StormPlan, cancelled: Event | None = None) -> Score:
         """Replay it through one policy; no storms where no host is known."""
@@ -118,7 +118,7 @@ def _useless_manifest(trace: Trace, allow_lossy: bool) -> str | None:
     if not certificate.complete and not allow_lossy:
         return (
             f"{name} is incomplete, {format_count(trace.manifest.events.dropped)} events are known to be "
-            "missing: record again with a larger --buffer, or take it as it is with --allow-lossy"
+            "missing: record again with a larger --ring, or take it as it is with --allow-lossy"
         )
     return None
 

@@ -25,11 +25,10 @@ def describe(policy: Policy, ram_bytes: int) -> str:
     if policy.name.startswith("zswap."):
         said = f"zswap, max_pool_percent {policy.max_pool_percent:g} "  # type: ignore[attr-defined]
         said += f"({format_bytes(policy.max_pool_percent * ram_bytes / 100)})"  # type: ignore[attr-defined]
-        for name, spoken in (("accept_threshold_percent", "accept_threshold_percent"), ("shrinker", "shrinker"),
-                             ("zpool", "zpool"), ("exclusive_loads", "exclusive_loads")):  # fmt: skip
+        for name in ("accept_threshold_percent", "shrinker", "zpool", "exclusive_loads"):
             value = getattr(policy, name, None)
             if value is not None:
-                said += f", {spoken} {value if isinstance(value, str) else f'{value:g}'}"
+                said += f", {name} {value if isinstance(value, str) else f'{value:g}'}"
         return said
     if policy.name.startswith("zram."):
         said = f"zram, disksize {part('disksize_percent')}, "

@@ -91,7 +91,7 @@ class Case:
         edges, even = (np.linspace(0, end, count + 1).astype(np.int64) for count in (WINDOWS, LOOKS))
         grid = Grid(np.unique(edges), np.unique(np.concatenate([edges, even])))
         room, survived = None, None
-        if subject.trace.rows("samples"):
+        if host.is_known:
             steps = floor(survivable(columns, host, fraction) / STEP + 1e-9)
             survived = min(fraction, round(steps * STEP, 2))
             room = measure_room(columns, host, survived, grid.edges) if survived > 0 else None
