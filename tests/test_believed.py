@@ -190,6 +190,31 @@ def test_a_pipe_ends_at_once(words: list[str], tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay", "{long}"], ["size", "{long}"], ["curve", "{long}"], ["validate", "{long}"],
+        ["advise", "{long}"], ["policies", "check", "./{long}.py"],
+        ["advise", "redis-frontswap:{long}"], ["advise", "redis-frontswap", "--apply", "{long}"],
+        ["policies", "rank", "--trace", "{long}"], ["policies", "rank", "./{long}.py"],
+        ["replay", "redis-frontswap", "--host", "{long}"], ["replay", "redis-frontswap", "--out", "{long}.csv"],
+        ["datasets", "verify", "{long}"], ["datasets", "pack", "redis-frontswap", "{long}"],
+        ["datasets", "unpack", "{long}", "out"], ["datasets", "pull", "{long}", "out"],
+        ["datasets", "import", "{long}", "out", "--format", "csv"], ["datasets", "recover", "{long}"],
+        ["datasets", "slice", "redis-frontswap", "{long}", "--from", "1s"],
+        ["collect", "{long}", "--counters-only"],
+    ],
+    ids=lambda words: " ".join(words)[:40],
+)  # fmt: skip
+def test_a_name_that_is_too_long_is_one_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*(word.format(long="9" * 5000) for word in words))
+    assert done.returncode in (1, 2, 5), done
+    assert "Traceback" not in done.stderr and len(done.stderr) < 12000 and done.stderr.count("\n") <= 4, done
+
+
 def test_a_recording_that_goes_on_is_not_recovered(tmp_path: Path) -> None:
     out = OwnDirectory.new(tmp_path / "out")
     writer = SpoolWriter.into(out)

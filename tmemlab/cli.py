@@ -4,6 +4,7 @@ Commands live in ``commands/`` and are imported only when they are run, so that 
 Results go to stdout, everything else to stderr.
 """
 
+import errno
 import gc
 import io
 import os
@@ -14,8 +15,9 @@ import click
 
 from . import __version__
 from .commands.groups import Group
-from .errors import TmemlabError
+from .errors import InvalidInputError, TmemlabError
 from .printing import say
+from .units import shown
 
 _FIRST = ("collect", "replay", "size", "advise", "curve", "validate", "policies", "datasets", "doctor", "cache")
 
@@ -68,6 +70,11 @@ def main(arguments: list[str] | None = None) -> Any:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        say(f"tmemlab: {shown(str(error.filename))} is too long for the name of a file", err=True)
+        sys.exit(InvalidInputError.exit_code)
     finally:
         gc.freeze()  # at its end Python looks through everything, 120 ms of Numba's
     sys.exit(code if isinstance(code, int) else 0)

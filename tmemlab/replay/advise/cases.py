@@ -8,7 +8,7 @@ from threading import Event
 from ...datasets.trace.read import Trace
 from ...errors import InvalidInputError, TmemlabError
 from ...policies.interface import Policy
-from ...units import PAGE_SIZE, format_count, format_duration
+from ...units import PAGE_SIZE, format_count, format_duration, shown
 from ...world.host import Host, build_host
 from ..compare import is_closed
 from ..inputs.columns import Columns, prepare
@@ -67,15 +67,22 @@ def parse_weight(text: str) -> tuple[str, float]:
     A path that exists with the colon in its name is that path. InvalidInputError for a weight of nothing.
     """
     name, colon, weight = text.rpartition(":")
-    if not colon or not name or Path(text).exists():
+    if not colon or not name or _exists(text):
         return text, 1.0
     try:
         number = float(weight)
     except ValueError:
         return text, 1.0
     if not 0 < number < 1e6:
-        raise InvalidInputError(f"the weight of {text!r} is not a number above 0 and below a million")
+        raise InvalidInputError(f"the weight of {shown(text)} is not a number above 0 and below a million")
     return name, number
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # too long for a name
+        return False
 
 
 def open_case(
